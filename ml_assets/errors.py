@@ -1,0 +1,76 @@
+"""Every error that the platform raises on purpose. A message says what, how much, and what to do.
+
+MLAssetsError
+├── ProblemError           a problem's declaration cannot be used
+│   └── LeakageError       a feature reads what is not known at the moment of prediction
+├── SourceError            a source file cannot be read
+├── ContractError          the data broke its promise
+├── InsufficientData       too few rows to say anything
+├── StorageError           a store cannot do what was asked
+│   ├── TableNotFound
+│   ├── WriteConflict
+│   └── ArtifactError      a bundle is missing or is not what its name says
+├── TrainingError          a model cannot be trained as declared
+└── RegistryError          the registry cannot do what was asked
+    ├── VersionNotFound
+    └── NotPromotable
+"""
+
+
+class MLAssetsError(Exception):
+    """Whatever the platform refuses; its message is meant for the person who asked."""
+
+
+class ProblemError(MLAssetsError):
+    """A problem's declaration cannot be used."""
+
+
+class LeakageError(ProblemError):
+    """A feature reads what is not known at the moment of prediction."""
+
+
+class SourceError(MLAssetsError):
+    """A source file cannot be read; the message names the file and, where it can, the line."""
+
+
+class ContractError(MLAssetsError):
+    """The data broke its promise, so the partition was not written."""
+
+
+class InsufficientData(MLAssetsError):  # noqa: N818 - the field's word for it
+    """Too few rows to say anything."""
+
+    def __init__(self, what: str, *, rows: int, needed: int) -> None:
+        super().__init__(f"{what} needs at least {needed:,} rows, got {rows:,}.")
+
+
+class StorageError(MLAssetsError):
+    """A store cannot do what was asked."""
+
+
+class TableNotFound(StorageError):  # noqa: N818 - named after what happened
+    """No such table, or no such partition in it."""
+
+
+class WriteConflict(StorageError):  # noqa: N818 - named after what happened
+    """Somebody else wrote the same partition at the same time."""
+
+
+class ArtifactError(StorageError):
+    """A bundle is missing, or is not what its name says."""
+
+
+class TrainingError(MLAssetsError):
+    """A model cannot be trained as declared."""
+
+
+class RegistryError(MLAssetsError):
+    """The registry cannot do what was asked."""
+
+
+class VersionNotFound(RegistryError):  # noqa: N818 - named after what happened
+    """No such model version."""
+
+
+class NotPromotable(RegistryError):  # noqa: N818 - named after what happened
+    """The challenger stays a challenger; the message says by how much it missed."""

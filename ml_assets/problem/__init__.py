@@ -1,0 +1,12 @@
+"""One thing that we predict, and its declaration.
+
+`declaration` has `Problem`, the functions and the contract that a problem folder brings;
+`config` is the typed model of its `config.yaml`; `catalog` finds the problems that ship with the
+platform and those of other packages (entry point `ml_assets.problems`).
+"""
+
+from ml_assets.problem.catalog import problem_named, problems
+from ml_assets.problem.config import Config, Grain
+from ml_assets.problem.declaration import Field, Problem, Role
+
+__all__ = ["Config", "Field", "Grain", "Problem", "Role", "problem_named", "problems"]

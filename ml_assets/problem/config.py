@@ -1,0 +1,261 @@
+"""The typed model of a problem's `config.yaml`; a key that it does not know is refused.
+
+Everything that a person may want to change without touching code is here, and nothing else.
+Shares and rates lie in [0, 1]. Durations are days, as their names say.
+"""
+
+import datetime as dt
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ml_assets.errors import ProblemError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Grain = Literal["daily", "weekly", "monthly"]
+Encoding = Literal["one_hot", "ordinal", "hash", "scale", "pass", "tfidf", "text_hash"]
+
+
+class Strict(BaseModel):
+    """A section of the file: frozen, and without room for keys that nobody reads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Strict):
+    """Where rows come from, and how their text is read."""
+
+    origin: str = Field(description="Who publishes the data, and where.")
+    terms: str = Field(description="Under which terms it was collected and may be used.")
+    aliases: dict[str, list[str]] = Field(
+        default={}, description="Contract column to the other names that sources give it."
+    )
+    optional: list[str] = Field(
+        default=[], description="Contract columns that a source may lack altogether."
+    )
+    missing: list[str] = Field(
+        default=["", "N/A", "NaN", "None", "null"], description="Texts that mean no value."
+    )
+    true: list[str] = Field(default=["Yes", "true", "1"], description="Texts that mean yes.")
+    false: list[str] = Field(default=["No", "false", "0"], description="Texts that mean no.")
+    date_formats: list[str] = Field(
+        default=["%Y-%m-%d"],
+        description="strptime formats tried in turn, beside ISO 8601 times.",
+    )
+
+
+class Partitions(Strict):
+    """How the problem's tables are cut by event time."""
+
+    grain: Grain = "monthly"
+    start: dt.date = Field(description="The first partition begins here.")
+
+
+class Label(Strict):
+    """What a label is worth, and when it can be trusted."""
+
+    positive: str = Field(description="In words: what a label of 1 says.")
+    delay_days: int = Field(ge=0, description="From the event until the label can be trusted.")
+
+
+class KPI(Strict):
+    """The metric that chooses the winner."""
+
+    metric: str
+    formula: str = Field(description="In words, for people who read the model card.")
+    direction: Literal["higher", "lower"] = "higher"
+    floor: float = Field(description="A model on the wrong side of it is never promoted.")
+    owner: str
+
+
+class StatisticLimit(Strict):
+    """What happens when one statistic of a partition leaves its reference."""
+
+    limit: float = Field(ge=0)
+    action: Literal["refuse", "warn"] = "warn"
+
+
+class Gate(Strict):
+    """When a partition is refused, beside what its contract says."""
+
+    max_quarantine_rate: Share = 0.05
+    min_rows: int = Field(default=1, ge=1, description="Fewer rows than this is no partition.")
+    reference_partitions: int = Field(
+        default=12, ge=1, description="How many earlier partitions make the reference."
+    )
+    min_reference_rows: int = Field(
+        default=100, ge=1, description="With fewer, statistics have nothing to be held against."
+    )
+    significance: Share = Field(
+        default=0.001, description="A difference that chance explains this often is no alert."
+    )
+    class_balance: StatisticLimit = StatisticLimit(limit=0.10, action="refuse")
+    new_categories: StatisticLimit = StatisticLimit(limit=0.05, action="refuse")
+    distribution: StatisticLimit = StatisticLimit(limit=0.25, action="warn")
+    missing_rate: StatisticLimit = StatisticLimit(limit=0.20, action="warn")
+    out_of_range: StatisticLimit = StatisticLimit(limit=0.05, action="warn")
+    category_count: StatisticLimit = StatisticLimit(limit=0.50, action="warn")
+    freshness_days: int | None = Field(
+        default=None, description="An event older than this when it arrives is a warning."
+    )
+    accept_imbalance: bool = Field(
+        default=False,
+        description="Let an unusual class balance in; training.imbalance must then remedy it.",
+    )
+
+
+class Slices(Strict):
+    """The groups of rows that are measured on their own."""
+
+    columns: list[str] = []
+    min_rows: int = Field(default=100, ge=1)
+    tolerance: Share = Field(
+        default=0.05, description="How far the KPI of a slice may fall at a promotion."
+    )
+
+
+class Split(Strict):
+    """Which rows are held out; the split is a function of the row, so it cannot leak."""
+
+    by: Literal["time", "entity"] = "time"
+    test_share: Share = 0.2
+    validation_share: Share = Field(
+        default=0.2, description="Of the rows that are not held out: where the winner is chosen."
+    )
+    max_label_difference: Share = Field(
+        default=0.15, description="Between the label shares of train and test."
+    )
+
+
+class Encoder(Strict):
+    """How one feature becomes numbers, inside the model's pipeline."""
+
+    kind: Encoding
+    options: dict[str, Any] = {}
+
+
+class Estimator(Strict):
+    """One algorithm that competes; `hyperparameters` go to its constructor as they are."""
+
+    kind: str = Field(description="A name that training.estimators knows, e.g. logistic.")
+    hyperparameters: dict[str, Any] = {}
+
+
+class Training(Strict):
+    """How models are fitted."""
+
+    estimators: dict[str, Estimator]
+    encoders: dict[str, Encoder] = Field(description="Feature to how it becomes numbers.")
+    seed: int = 0
+    window_partitions: int | None = Field(
+        default=None, ge=1, description="Train on the newest so many partitions; all by default."
+    )
+    min_rows: int = Field(default=200, ge=2, description="Labelled rows, below which none is fitted.")
+    min_rows_per_class: int = Field(default=20, ge=1)
+    imbalance: Literal["none", "class_weight", "undersample"] = "none"
+    memory_limit_mb: int = Field(
+        default=4096, ge=64, description="A training set larger than this is fitted in batches."
+    )
+    batch_rows: int = Field(default=50_000, ge=100)
+    checkpoint_every: int = Field(default=1, ge=1, description="Epochs between two checkpoints.")
+
+
+class Promotion(Strict):
+    """What a challenger must show before it answers."""
+
+    confidence: Share = 0.95
+    resamples: int = Field(default=1000, ge=100)
+    min_gain: float = Field(default=0.0, ge=0, description="In units of the KPI.")
+    approval: Literal["auto", "needs_approval", "manual"] = "auto"
+
+
+class Schedule(Strict):
+    """When a retraining is considered even though nothing new was seen."""
+
+    weekly: str | None = Field(default="0 6 * * 1", description="Cron; Monday 06:00 by default.")
+    monthly: str | None = Field(default="0 6 1 * *", description="Cron; first of the month.")
+
+
+class Config(Strict):
+    """A problem's `config.yaml`."""
+
+    objective: str = Field(description="The business goal, in one sentence.")
+    owner: str
+    kind: Literal["binary", "regression"] = "binary"
+    moments: list[str] = Field(
+        min_length=1, description="When facts become known, in order; columns say which is theirs."
+    )
+    moment_of_prediction: str
+    source: Source
+    partitions: Partitions
+    label: Label
+    kpi: KPI
+    metrics: list[str] = Field(min_length=1, description="What is measured, beside the KPI.")
+    protected: list[str] = Field(default=[], description="Kept for the audit, never a feature.")
+    proxies: list[str] = Field(default=[], description="Stand for a protected fact; not features.")
+    gate: Gate = Gate()
+    slices: Slices = Slices()
+    split: Split = Split()
+    training: Training
+    promotion: Promotion = Promotion()
+    schedule: Schedule = Schedule()
+
+    @model_validator(mode="after")
+    def _moment_is_known(self) -> "Config":
+        if self.moment_of_prediction not in self.moments:
+            msg = f"moment_of_prediction {self.moment_of_prediction!r} is none of {self.moments}"
+            raise ValueError(msg)
+        return self
+
+    @classmethod
+    def from_file(cls, path: Path) -> "Config":
+        """Read and check a `config.yaml`.
+
+        Raises:
+            ProblemError: Every key that is unknown, missing or wrong, with its place in the file
+                and the nearest known name.
+        """
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            message = f"{path} is not YAML: {error}"
+            raise ProblemError(message) from None
+        return cls.from_values(values, where=str(path))
+
+    @classmethod
+    def from_values(cls, values: object, *, where: str) -> "Config":
+        """Check the values of a `config.yaml` that came from `where`."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            lines = [_explain(cls, found) for found in error.errors()]
+            raise ProblemError(f"{where} cannot be used:\n  " + "\n  ".join(lines)) from None
+
+
+def _explain(model: type[BaseModel], found: Any) -> str:
+    """Say where a value is wrong and, for an unknown key, which name was probably meant."""
+    place = ".".join(str(part) for part in found["loc"])
+    if found["type"] != "extra_forbidden":
+        return f"{place or 'the file'}: {found['msg']}"
+    *parents, unknown = found["loc"]
+    known = list(_section(model, parents).model_fields)
+    near = difflib.get_close_matches(str(unknown), known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}."
+    return f"{place}: unknown key; {hint}"
+
+
+def _section(model: type[BaseModel], path: list[Any]) -> type[BaseModel]:
+    """Return the model of the section at `path`; names in a free mapping lead to its values."""
+    for part in path:
+        field = model.model_fields.get(str(part))
+        if field is None:
+            continue
+        inner = [field.annotation, *get_args(field.annotation)]
+        model = next(
+            (kind for kind in inner if isinstance(kind, type) and issubclass(kind, BaseModel)),
+            model,
+        )
+    return model
