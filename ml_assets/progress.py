@@ -4,7 +4,7 @@ A long loop is wrapped in `track`; whoever wants to show it (the CLI, with bars)
 `Display` for the time of a `with shown_by(...)` block. Nobody installed: nothing is shown.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol, TypeVar
@@ -50,7 +50,7 @@ def track(items: Iterable[T], label: str, *, total: int | None = None) -> Iterat
     if display is None:
         yield from items
         return
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     handle = display.start(label, total)
     try:

@@ -43,7 +43,9 @@ def _load(entry: metadata.EntryPoint) -> Problem:
     try:
         problem = entry.load()
     except (ImportError, AttributeError) as error:
-        raise ProblemError(f"Problem {entry.name!r} ({entry.value}) cannot be loaded: {error}") from error
+        raise ProblemError(
+            f"Problem {entry.name!r} ({entry.value}) cannot be loaded: {error}"
+        ) from error
     if not isinstance(problem, Problem) or problem.name != entry.name:
         raise ProblemError(f"{entry.value} is not the Problem named {entry.name!r}.")
     return problem

@@ -123,7 +123,8 @@ class Split(Strict):
     by: Literal["time", "entity"] = "time"
     test_share: Share = 0.2
     validation_share: Share = Field(
-        default=0.2, description="Of the rows that are not held out: where the winner is chosen."
+        default=0.2,
+        description="Of the rows that are not held out: where the winner is chosen.",
     )
     max_label_difference: Share = Field(
         default=0.15, description="Between the label shares of train and test."
@@ -151,16 +152,22 @@ class Training(Strict):
     encoders: dict[str, Encoder] = Field(description="Feature to how it becomes numbers.")
     seed: int = 0
     window_partitions: int | None = Field(
-        default=None, ge=1, description="Train on the newest so many partitions; all by default."
+        default=None,
+        ge=1,
+        description="Train on the newest so many partitions; all by default.",
     )
-    min_rows: int = Field(default=200, ge=2, description="Labelled rows, below which none is fitted.")
+    min_rows: int = Field(
+        default=200, ge=2, description="Labelled rows, below which none is fitted."
+    )
     min_rows_per_class: int = Field(default=20, ge=1)
     imbalance: Literal["none", "class_weight", "undersample"] = "none"
     memory_limit_mb: int = Field(
         default=4096, ge=64, description="A training set larger than this is fitted in batches."
     )
     batch_rows: int = Field(default=50_000, ge=100)
-    checkpoint_every: int = Field(default=1, ge=1, description="Epochs between two checkpoints.")
+    checkpoint_every: int = Field(
+        default=1, ge=1, description="Epochs between two checkpoints."
+    )
 
 
 class Promotion(Strict):
@@ -175,7 +182,9 @@ class Promotion(Strict):
 class Schedule(Strict):
     """When a retraining is considered even though nothing new was seen."""
 
-    weekly: str | None = Field(default="0 6 * * 1", description="Cron; Monday 06:00 by default.")
+    weekly: str | None = Field(
+        default="0 6 * * 1", description="Cron; Monday 06:00 by default."
+    )
     monthly: str | None = Field(default="0 6 1 * *", description="Cron; first of the month.")
 
 
@@ -186,7 +195,8 @@ class Config(Strict):
     owner: str
     kind: Literal["binary", "regression"] = "binary"
     moments: list[str] = Field(
-        min_length=1, description="When facts become known, in order; columns say which is theirs."
+        min_length=1,
+        description="When facts become known, in order; columns say which is theirs.",
     )
     moment_of_prediction: str
     source: Source
@@ -195,7 +205,9 @@ class Config(Strict):
     kpi: KPI
     metrics: list[str] = Field(min_length=1, description="What is measured, beside the KPI.")
     protected: list[str] = Field(default=[], description="Kept for the audit, never a feature.")
-    proxies: list[str] = Field(default=[], description="Stand for a protected fact; not features.")
+    proxies: list[str] = Field(
+        default=[], description="Stand for a protected fact; not features."
+    )
     gate: Gate = Gate()
     slices: Slices = Slices()
     split: Split = Split()
@@ -206,7 +218,9 @@ class Config(Strict):
     @model_validator(mode="after")
     def _moment_is_known(self) -> "Config":
         if self.moment_of_prediction not in self.moments:
-            msg = f"moment_of_prediction {self.moment_of_prediction!r} is none of {self.moments}"
+            msg = (
+                f"moment_of_prediction {self.moment_of_prediction!r} is none of {self.moments}"
+            )
             raise ValueError(msg)
         return self
 

@@ -131,10 +131,13 @@ class Problem:
 
 def _field(name: str, column: Any, config: Config) -> Field:
     """Read one Pandera column and what its metadata says."""
-    metadata = column.metadata or {}
-    role, known_at = metadata.get("role"), metadata.get("known_at", config.moments[0])
+    metadata: dict[str, Any] = column.metadata or {}
+    role: Any = metadata.get("role")
+    known_at = metadata.get("known_at", config.moments[0])
     if role not in get_args(Role):
-        raise ProblemError(f"Column {name}: role {role!r} is none of {', '.join(get_args(Role))}.")
+        raise ProblemError(
+            f"Column {name}: role {role!r} is none of {', '.join(get_args(Role))}."
+        )
     if known_at not in config.moments:
         raise ProblemError(
             f"Column {name}: known_at {known_at!r} is none of the moments {config.moments}."
