@@ -30,7 +30,7 @@ class Complaint(pa.DataFrameModel):
         metadata={"role": "id", "known_at": "received"},
         description="The bureau's number.",
     )
-    date_received: Series[UTC_TIME] = pa.Field(  # type: ignore[valid-type]
+    date_received: Series[UTC_TIME] = pa.Field(
         ge=pd.Timestamp("2011-01-01", tz="UTC"),
         lt=pd.Timestamp("2100-01-01", tz="UTC"),
         metadata={"role": "time", "known_at": "received"},
@@ -104,7 +104,7 @@ class Complaint(pa.DataFrameModel):
         metadata={"role": "input", "known_at": "received", "categories": CHANNELS},
         description="Web, phone, letter and so on.",
     )
-    date_sent_to_company: Series[UTC_TIME] = pa.Field(  # type: ignore[valid-type]
+    date_sent_to_company: Series[UTC_TIME] = pa.Field(
         nullable=True,
         metadata={"role": "input", "known_at": "sent"},
         description="When the bureau passed it on.",

@@ -11,6 +11,7 @@ import pandas as pd
 UNKNOWN = "unknown"
 """What a missing category is called; the encoders learn it like any other."""
 
+SECONDS_PER_DAY = 86_400
 MAX_DAYS = 365
 """More days than this say nothing more."""
 
@@ -65,5 +66,5 @@ def _yes_or_no(column: pd.Series) -> pd.Series:
 
 def _log_days(span: pd.Series) -> pd.Series:
     """Whole days, at least 0 and at most a year, on a logarithmic scale."""
-    days = (span / pd.Timedelta(days=1)).fillna(0.0).clip(0, MAX_DAYS)
-    return np.log1p(np.floor(days.astype("float64")))
+    days = span.dt.total_seconds().fillna(0.0) // SECONDS_PER_DAY
+    return np.log1p(days.clip(0, MAX_DAYS).astype("float64"))
