@@ -1,0 +1,188 @@
+"""The transactional store: SQL tables that every room defines for itself.
+
+Whatever must not be half done lives here: registry, releases, prediction log, feedback. A file of
+SQLite by default, Postgres by URL; the rooms see SQLAlchemy Core and never which one it is.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from ml_assets.errors import StorageError
+
+metadata = sa.MetaData()
+"""Where every room's tables are declared."""
+
+BUSY_SECONDS = 30
+_SCHEMA_LOCK = 4_721_960_013  # any number: all processes that create tables queue on it
+_TRIGGERS = {
+    "sqlite": (
+        """create trigger if not exists {name}_keeps_{event} before {event} on {name}
+        begin select raise(abort, '{name} is append-only: rows are never changed.'); end""",
+    ),
+    "postgresql": (
+        """create or replace function refuse_change() returns trigger language plpgsql as
+        $$ begin raise exception '% is append-only: rows are never changed.', tg_table_name; end $$""",
+        """create or replace trigger {name}_keeps_{event} before {event} on {name}
+        for each statement execute function refuse_change()""",
+    ),
+}
+
+
+class UTCDateTime(sa.TypeDecorator[datetime]):
+    """A moment; comes back as UTC, and one without a time zone is refused."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(
+        self,
+        value: datetime | None,
+        dialect: sa.Dialect,  # noqa: ARG002
+    ) -> datetime | None:
+        """Bring `value` to UTC."""
+        if value is not None and value.tzinfo is None:
+            raise StorageError(
+                f"A time needs a time zone, got {value.isoformat()} without one."
+            )
+        return value and value.astimezone(UTC)
+
+    def process_result_value(
+        self,
+        value: datetime | None,
+        dialect: sa.Dialect,  # noqa: ARG002
+    ) -> datetime | None:
+        """Say that `value` is UTC, where the database does not."""
+        if value is None or value.tzinfo is None:
+            return value and value.replace(tzinfo=UTC)
+        return value.astimezone(UTC)
+
+
+def append_only(table: sa.Table) -> sa.Table:
+    """Let the database itself refuse to change or delete rows of `table`; returns it."""
+    for dialect, statements in _TRIGGERS.items():
+        events = (
+            ("update", "delete", "truncate")
+            if dialect == "postgresql"
+            else ("update", "delete")
+        )
+        for event in events:
+            for statement in statements:
+                text = statement.format(name=table.name, event=event).replace("%", "%%")
+                ddl = sa.DDL(text).execute_if(dialect=dialect)
+                sa.event.listen(table, "after_create", ddl)
+    return table
+
+
+class Store:
+    """One SQL database, safe to share between threads and over a fork.
+
+    Args:
+        url: `sqlite:///path/to/file` or `postgresql+psycopg://user@host/name`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._process = os.getpid()
+        self._ensured: set[str] = set()
+        self._engine = _sqlite(url) if url.startswith("sqlite") else _server(url)
+
+    def ensure(self, *tables: sa.Table) -> None:
+        """Create those of `tables` that are missing; cheap when asked again."""
+        missing = [table for table in tables if table.name not in self._ensured]
+        if not missing:
+            return
+        with self.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+            metadata_of(missing).create_all(connection, tables=missing)
+        self._ensured |= {table.name for table in missing}
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """A write transaction: all of the block is kept, or, after an error, nothing."""
+        with self._own_engine().connect() as connection:
+            writing = connection.execution_options(writes=True)
+            with writing.begin():
+                yield writing
+
+    def connect(self) -> AbstractContextManager[sa.Connection]:
+        """A connection to read with; what is written on it is thrown away."""
+        return self._own_engine().connect()
+
+    def close(self) -> None:
+        """Close all idle connections; the store can be used again."""
+        self._engine.dispose()
+
+    def _own_engine(self) -> sa.Engine:
+        if self._process != os.getpid():
+            # After a fork the sockets and file locks are the parent's: forget, do not close.
+            self._engine.dispose(close=False)
+            self._process = os.getpid()
+        return self._engine
+
+
+def metadata_of(tables: list[sa.Table]) -> sa.MetaData:
+    """The metadata that `tables` are declared on."""
+    return tables[0].metadata
+
+
+def _server(url: str) -> sa.Engine:
+    return sa.create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=32)
+
+
+def _sqlite(url: str) -> sa.Engine:
+    database = sa.make_url(url).database
+    if not database or database == ":memory:":
+        raise StorageError(
+            f"The store needs a file, got {url}. Use sqlite:///path/to/store.sqlite."
+        )
+    Path(database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(
+        url, pool_size=8, max_overflow=32, connect_args={"timeout": BUSY_SECONDS}
+    )
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    """Set what SQLite forgets with every connection."""
+    connection.isolation_level = None  # SQLAlchemy says BEGIN, not the driver
+    cursor = connection.cursor()
+    cursor.execute(f"pragma busy_timeout = {BUSY_SECONDS * 1000}")
+    cursor.execute("pragma foreign_keys = on")
+    cursor.execute(
+        "pragma recursive_triggers = on"
+    )  # or `insert or replace` slips past append_only
+    _switch_to_wal(cursor)
+    cursor.close()
+
+
+def _switch_to_wal(cursor: "sa.engine.interfaces.DBAPICursor") -> None:
+    """Let readers and the writer work at once; the first of several processes wins the switch."""
+    import sqlite3
+
+    for attempt in range(BUSY_SECONDS * 20):
+        try:
+            cursor.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError:
+            # The switch needs the whole file, and does not wait for it as other statements do.
+            if attempt == BUSY_SECONDS * 20 - 1:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    """Take the write lock at the start: one taken later can fail, and cannot be waited for."""
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("begin immediate" if writes else "begin")
