@@ -95,7 +95,9 @@ class _Form:
 @singledispatch
 def canonical(value: object, form: _Form) -> object:
     """Turn a value into JSON that is the same in every process."""
-    if is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, type):
+        return form.other(value)
+    if is_dataclass(value):
         members = {field.name: getattr(value, field.name) for field in fields(value)}
         return [form.kind(type(value)), canonical(members, form)]
     if hasattr(value, "model_fields_set"):
