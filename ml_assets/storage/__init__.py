@@ -8,7 +8,8 @@ on a laptop's disk and, by URL, on an object store or Postgres. What they hold i
 from ml_assets.storage.artifacts import Artifacts
 from ml_assets.storage.content import content_hash
 from ml_assets.storage.home import Home
-from ml_assets.storage.lake import Commit, Lake, PartitionState, TableCommit
+from ml_assets.storage.lake import Lake
+from ml_assets.storage.ledger import Commit, PartitionState, TableCommit
 from ml_assets.storage.store import Store, UTCDateTime, append_only, metadata
 
 __all__ = [

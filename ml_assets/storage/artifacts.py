@@ -1,137 +1,158 @@
 """Immutable folders named by their content: model bundles and whatever else must never change.
 
 A folder is put whole or not at all, is read-only from then on, and is checked against its name
-each time it is fetched.
+each time it is fetched. In an object store it is one tar file, since only a single file is put
+whole there.
 """
 
 import hashlib
 import os
 import shutil
-import stat
+import tarfile
+import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
-from pyarrow import fs
-
 from ml_assets.errors import ArtifactError
-
-_BLOCK = 1 << 20
-_UNFINISHED = ".unfinished-"
+from ml_assets.storage.folder import Folder
 
 
 class Artifacts:
     """Every artifact under one folder or object-store URL.
 
     Args:
-        url: A folder, or an object-store URL such as `s3://bucket/artifacts`.
-        cache: Folder for local copies of artifacts that live elsewhere.
+        url: A folder, or `s3://…`, `gs://…`, `az://…`.
+        cache: Folder for local copies of what lives in an object store.
+        options: As for the lake.
     """
 
-    def __init__(self, url: str, *, cache: Path | None = None) -> None:
+    def __init__(
+        self, url: str, *, cache: Path | None = None, options: Mapping[str, str] | None = None
+    ) -> None:
         self.url = url.rstrip("/")
-        self._remote = _remote(self.url)
-        self._folder = (
-            Path(self.url) if self._remote is None else Path(cache or ".ml_assets/cache")
-        )
+        self._place = Folder.at(self.url, options)
+        self._is_remote = self._place.local is None
+        self._shelf = self._place.local or cache or Path(tempfile.gettempdir()) / "ml_assets"
+        self._shelf.mkdir(parents=True, exist_ok=True)
 
     def put(self, folder: Path) -> str:
         """Keep a copy of `folder`; the same content is kept once.
 
         Returns:
             Its content hash, 64 hexadecimal digits: the name to `get` it by.
+
+        Raises:
+            ArtifactError: If there is no file in it.
         """
         digest = folder_hash(folder)
-        if self._remote is not None:
-            self._upload(folder, digest)
-        elif not (self._folder / digest).exists():
-            self._place(folder, digest)
+        if not self._is_shelved(digest):
+            _remove(self._shelf / digest)
+            _shelve(folder, self._shelf / digest)
+        if self._is_remote and not self.exists(digest):
+            self._upload(digest)
         return digest
 
     def get(self, digest: str) -> Path:
-        """The artifact as a local folder, its content verified.
+        """The artifact as a local folder, its content verified. Treat it as read-only.
 
         Raises:
             ArtifactError: If it is missing, or is not what its name says.
         """
-        place = self._folder / digest
-        if self._remote is not None and not place.exists():
+        if self._is_remote and self.exists(digest) and not self._is_shelved(digest):
             self._download(digest)
-        if not place.is_dir():
+        shelved = self._shelf / digest
+        if not shelved.is_dir():
             raise ArtifactError(
                 f"Artifact {digest[:12]} is missing from {self.url}. "
                 f"Materialize what made it again, or restore it from a backup."
             )
-        found = folder_hash(place)
-        if found != digest:
+        if not self._is_shelved(digest):
             raise ArtifactError(
-                f"Artifact {digest[:12]} was changed after it was stored: its content is now "
-                f"{found[:12]}. It is not used. Delete it and materialize what made it again."
+                f"Artifact {digest[:12]} in {self.url} was changed after it was stored, so it is "
+                f"not used. Materialize what made it again, or restore it from a backup."
             )
-        return place
+        return shelved
 
     def exists(self, digest: str) -> bool:
         """Whether the artifact is stored; its content is not verified."""
-        if self._remote is None:
-            return (self._folder / digest).is_dir()
-        files, root = self._remote
-        return bool(files.get_file_info(f"{root}/{digest}").type == fs.FileType.Directory)
+        if self._is_remote:
+            return self._place.has(_tar_name(digest))
+        return (self._shelf / digest).is_dir()
 
     def delete(self, digest: str) -> None:
         """Remove the artifact; no harm when it is not there."""
-        if self._remote is not None and self.exists(digest):
-            files, root = self._remote
-            files.delete_dir(f"{root}/{digest}")
-        _remove_tree(self._folder / digest)
+        if self._is_remote:
+            self._place.remove(_tar_name(digest))
+        _remove(self._shelf / digest)
 
-    def _place(self, folder: Path, digest: str) -> None:
-        """Copy beside the final place, then rename: nobody sees half a folder."""
-        unfinished = self._folder / f"{_UNFINISHED}{uuid.uuid4().hex}"
-        shutil.copytree(folder, unfinished, copy_function=_copy_durably)
-        if folder_hash(unfinished) != digest:
-            _remove_tree(unfinished)
-            raise ArtifactError(f"{folder} changed while it was copied. Put it again.")
-        try:
-            unfinished.rename(self._folder / digest)
-        except OSError:
-            _remove_tree(unfinished)  # somebody else has just put the same content
-            if not (self._folder / digest).is_dir():
-                raise
-        _sync(self._folder)
+    def _is_shelved(self, digest: str) -> bool:
+        """Whether the artifact is on this machine, and is what its name says."""
+        files = _files(self._shelf / digest)
+        return bool(files) and _hash_of(files) == digest
 
-    def _upload(self, folder: Path, digest: str) -> None:
-        raise NotImplementedError
+    def _upload(self, digest: str) -> None:
+        with tempfile.TemporaryDirectory() as temporary:
+            packed = Path(temporary) / _tar_name(digest)
+            with tarfile.open(packed, "w") as tar:
+                tar.add(self._shelf / digest, arcname=".")
+            self._place.copy_in(packed, packed.name)
 
     def _download(self, digest: str) -> None:
-        raise NotImplementedError
+        with tempfile.TemporaryDirectory() as temporary:
+            packed, unpacked = Path(temporary) / "packed.tar", Path(temporary) / "unpacked"
+            self._place.copy_out(_tar_name(digest), packed)
+            with tarfile.open(packed) as tar:
+                tar.extractall(unpacked, filter="data")
+            _remove(self._shelf / digest)
+            _shelve(unpacked, self._shelf / digest)
 
 
 def folder_hash(folder: Path) -> str:
-    """SHA-256 over the sorted relative paths of `folder`'s files and their bytes.
+    """SHA-256 over the sorted relative paths of the files in `folder` and their bytes.
 
     Raises:
         ArtifactError: If it is no folder, or has no file.
     """
-    total = hashlib.sha256()
-    paths = sorted(_files(folder), key=lambda path: path.relative_to(folder).as_posix())
-    for path in paths:
-        name = path.relative_to(folder).as_posix().encode()
-        total.update(len(name).to_bytes(8, "little") + name)
-        total.update(_file_hash(path))
-    if not paths:
+    if not (files := _files(folder)):
         raise ArtifactError(
             f"An artifact is a folder with at least one file, {folder} has none."
         )
+    return _hash_of(files)
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """The files in `folder` by relative path, sorted."""
+    found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
+    return dict(sorted(found.items()))
+
+
+def _hash_of(files: Mapping[str, Path]) -> str:
+    total = hashlib.sha256()
+    for name, path in files.items():
+        with path.open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+        total.update(len(name.encode()).to_bytes(8, "little") + name.encode())
     return total.hexdigest()
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())
+def _tar_name(digest: str) -> str:
+    return f"{digest}.tar"
 
 
-def _file_hash(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+def _shelve(folder: Path, place: Path) -> None:
+    """Copy `folder` beside `place`, then rename: nobody ever sees half of it."""
+    unfinished = place.with_name(f".unfinished-{uuid.uuid4().hex}")
+    shutil.copytree(folder, unfinished, copy_function=_copy_durably)
+    _sync(unfinished)
+    try:
+        unfinished.rename(place)
+    except OSError:
+        _remove(unfinished)
+        if not place.is_dir():
+            raise
+        # Somebody else has just put the same content: nothing is left to do.
+    _sync(place.parent)
 
 
 def _copy_durably(source: str, target: str) -> None:
@@ -139,7 +160,7 @@ def _copy_durably(source: str, target: str) -> None:
     shutil.copyfile(source, target)
     with Path(target).open("rb") as file:
         os.fsync(file.fileno())
-    Path(target).chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
+    Path(target).chmod(0o444)
 
 
 def _sync(folder: Path) -> None:
@@ -151,14 +172,5 @@ def _sync(folder: Path) -> None:
         os.close(handle)
 
 
-def _remove_tree(folder: Path) -> None:
+def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remote(url: str) -> tuple[fs.FileSystem, str] | None:
-    """File system and path of an object-store URL; None for a folder on this machine."""
-    if "://" not in url:
-        Path(url).mkdir(parents=True, exist_ok=True)
-        return None
-    files, root = fs.FileSystem.from_uri(url)
-    return files, root

@@ -4,7 +4,7 @@ Delta has fewer types than Arrow: no unsigned integers, no dictionaries, microse
 can be kept whole is cast; what cannot is refused. Nothing here reads or writes a file.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
@@ -13,17 +13,20 @@ from ml_assets.errors import StorageError
 KEYS = ("partition", "content_hash", "fingerprint", "code_hash")
 """Columns that the lake adds to every table; rows may not bring their own."""
 
-_SIGNED = {
+_BROUGHT_TO = {
+    pa.large_string(): pa.string(),
+    pa.string_view(): pa.string(),
+    pa.large_binary(): pa.binary(),
+    pa.binary_view(): pa.binary(),
     pa.uint8(): pa.int16(),
     pa.uint16(): pa.int32(),
     pa.uint32(): pa.int64(),
     pa.uint64(): pa.int64(),
     pa.float16(): pa.float32(),
     pa.date64(): pa.date32(),
-    pa.large_binary(): pa.binary(),
-    pa.binary_view(): pa.binary(),
 }
 _KEPT = (
+    pa.types.is_string,
     pa.types.is_signed_integer,
     pa.types.is_floating,
     pa.types.is_boolean,
@@ -50,7 +53,7 @@ def storable_schema(schema: pa.Schema, known: pa.Schema) -> pa.Schema:
     )
 
 
-def as_stored(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def as_stored(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Cast `batches` to `schema`, one at a time."""
     for batch in batches:
         try:
@@ -86,30 +89,31 @@ def _require_own_names(schema: pa.Schema) -> None:
 
 
 def _storable(name: str, kind: pa.DataType, known: pa.DataType | None) -> pa.DataType:
-    """The type that a value of type `kind` is kept as."""
-    if pa.types.is_dictionary(kind):
-        return _storable(name, kind.value_type, known)
+    """The type that values of type `kind` are kept as; `known` is what the table has."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else _BROUGHT_TO.get(kind, kind)
     if pa.types.is_null(kind):
         return known or pa.string()
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view():
-        return pa.string()
-    if pa.types.is_timestamp(kind):
-        return pa.timestamp("us", "UTC" if kind.tz else None)
+    if pa.types.is_timestamp(kind) and kind.tz:
+        return pa.timestamp("us", "UTC")
+    if is_list(kind):
+        inner = known.value_type if known is not None and is_list(known) else None
+        return pa.list_(_storable(name, kind.value_type, inner))
     if pa.types.is_struct(kind):
-        return pa.struct([pa.field(f.name, _storable(name, f.type, None)) for f in kind])
-    if (
-        pa.types.is_list(kind)
-        or pa.types.is_large_list(kind)
-        or pa.types.is_fixed_size_list(kind)
-    ):
-        return pa.list_(_storable(name, kind.value_type, None))
-    if kind in _SIGNED:
-        return _SIGNED[kind]
-    if any(is_kept(kind) for is_kept in _KEPT):
-        return kind
-    raise StorageError(
-        f"Column {name} is {kind}, which a Delta table cannot hold. Cast it, for instance to text."
-    )
+        inner = known if known is not None and pa.types.is_struct(known) else ()
+        types = {field.name: field.type for field in inner}
+        return pa.struct([(f.name, _storable(name, f.type, types.get(f.name))) for f in kind])
+    if not any(is_kept(kind) for is_kept in _KEPT):
+        remedy = (
+            "Give it a time zone" if pa.types.is_timestamp(kind) else "Cast it, say to text"
+        )
+        raise StorageError(f"Column {name} is {kind}, which the lake cannot hold. {remedy}.")
+    return _BROUGHT_TO.get(kind, kind)
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether values are lists, in whichever of the layouts that the lake takes."""
+    kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(is_kind(kind) for is_kind in kinds)
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

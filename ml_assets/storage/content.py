@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml_assets.errors import StorageError
+from ml_assets.storage.columns import is_list
 
 _BYTES = 16
 _NULL = -1
@@ -70,7 +71,7 @@ class _Column:
     """The streams of one column, or of one level of a nested one."""
 
     def __init__(self, kind: pa.DataType) -> None:
-        self._kind = _plain(kind)
+        self._kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         self._values = blake2b(digest_size=_BYTES)
         self._shape = blake2b(digest_size=_BYTES)
         self._rows = 0
@@ -78,13 +79,13 @@ class _Column:
 
     def add(self, column: pa.Array) -> None:
         plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-        if pa.types.is_list(self._kind):
+        if is_list(self._kind):
             self._add_lists(plain)
         elif pa.types.is_struct(self._kind):
             self._add_nulls(plain)
             for child, values in zip(self._children, plain.flatten(), strict=True):
                 child.add(values)
-        elif _is_bytes(self._kind):
+        elif _is_text(self._kind):
             self._add_texts(plain)
         else:
             self._add_nulls(plain)
@@ -93,7 +94,7 @@ class _Column:
 
     def digests(self) -> Iterator[str]:
         """The type, then the digest of every stream, outermost level first."""
-        yield str(self._kind)
+        yield _type_name(self._kind)
         yield self._values.hexdigest()
         yield self._shape.hexdigest()
         for child in self._children:
@@ -142,36 +143,48 @@ def _fixed_width(column: pa.Array) -> np.ndarray:
 
 
 def _decimals(column: pa.Array) -> np.ndarray:
-    """Both words of every decimal, nulls as zero."""
+    """The bytes of every decimal, nulls as zero."""
     width = column.type.bit_width // 8
-    filled = pc.fill_null(column, pa.scalar(0, pa.int64()).cast(column.type))
-    words = np.frombuffer(filled.buffers()[1] or b"", np.uint8)
-    return words[filled.offset * width : (filled.offset + len(filled)) * width]
+    words = np.frombuffer(column.buffers()[1] or b"", np.uint8).reshape(-1, width)
+    words = words[column.offset : column.offset + len(column)].copy()
+    words[column.is_null().to_numpy(zero_copy_only=False)] = 0
+    return words
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """The one type that stands for all layouts of the same values."""
+def _type_name(kind: pa.DataType) -> str:
+    """One name for all layouts of the same values.
+
+    Raises:
+        StorageError: If it is not certain that equal values have equal bytes.
+    """
     if pa.types.is_dictionary(kind):
-        return _plain(kind.value_type)
-    if kind in (pa.large_string(), pa.string_view()):
-        return pa.string()
-    if kind in (pa.large_binary(), pa.binary_view()):
-        return pa.binary()
-    if (
-        pa.types.is_list(kind)
-        or pa.types.is_large_list(kind)
-        or pa.types.is_fixed_size_list(kind)
-    ):
-        return pa.list_(_plain(kind.value_type))
+        return _type_name(kind.value_type)
+    if _is_text(kind):
+        return "binary" if _is_binary(kind) else "string"
+    if is_list(kind):
+        return f"list<{_type_name(kind.value_type)}>"
     if pa.types.is_struct(kind):
-        return pa.struct([pa.field(f.name, _plain(f.type)) for f in kind])
-    if pa.types.is_map(kind) or pa.types.is_union(kind):
-        raise StorageError(f"Rows of type {kind} have no content hash. Use lists or structs.")
-    return kind
+        return f"struct<{json.dumps([[f.name, _type_name(f.type)] for f in kind])}>"
+    if not any(is_kind(kind) for is_kind in _FIXED_WIDTH):
+        raise StorageError(f"Rows of type {kind} have no content hash. Cast them, say to text.")
+    return str(kind)
+
+
+_FIXED_WIDTH = (
+    pa.types.is_null,
+    pa.types.is_boolean,
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_date,
+    pa.types.is_time,
+    pa.types.is_timestamp,
+    pa.types.is_duration,
+)
 
 
 def _child_types(kind: pa.DataType) -> list[pa.DataType]:
-    if pa.types.is_list(kind):
+    if is_list(kind):
         return [kind.value_type]
     return [field.type for field in kind] if pa.types.is_struct(kind) else []
 
@@ -182,8 +195,10 @@ def _is_binary(kind: pa.DataType) -> bool:
     )
 
 
-def _is_bytes(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or _is_binary(kind)
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether values are bytes of any length, UTF-8 or not."""
+    is_string = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return is_string or kind == pa.string_view() or _is_binary(kind)
 
 
 def _has_offsets(kind: pa.DataType) -> bool:

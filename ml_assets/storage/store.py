@@ -21,19 +21,21 @@ metadata = sa.MetaData()
 """Where every room's tables are declared."""
 
 BUSY_SECONDS = 30
-_SCHEMA_LOCK = 4_721_960_013  # any number: all processes that create tables queue on it
-_TRIGGERS = {
-    "sqlite": (
-        """create trigger if not exists {name}_keeps_{event} before {event} on {name}
-        begin select raise(abort, '{name} is append-only: rows are never changed.'); end""",
-    ),
-    "postgresql": (
-        """create or replace function refuse_change() returns trigger language plpgsql as
-        $$ begin raise exception '% is append-only: rows are never changed.', tg_table_name; end $$""",
-        """create or replace trigger {name}_keeps_{event} before {event} on {name}
-        for each statement execute function refuse_change()""",
-    ),
-}
+WRITER_LOCK = 4_721_960_013
+"""Any number: writers to one Postgres database queue on it, as writers to SQLite queue by nature."""
+
+_SQLITE_TRIGGER = """
+    create trigger if not exists {table}_keeps_{event} before {event} on {table}
+    begin select raise(abort, '{table} is append-only: its rows are never changed.'); end
+"""
+_POSTGRES_FUNCTION = """
+    create or replace function refuse_change() returns trigger language plpgsql as $$ begin
+    raise exception '% is append-only: its rows are never changed.', tg_table_name; end $$
+"""
+_POSTGRES_TRIGGER = """
+    create or replace trigger {table}_keeps_{event} before {event} on {table}
+    for each statement execute function refuse_change()
+"""
 
 
 class UTCDateTime(sa.TypeDecorator[datetime]):
@@ -67,18 +69,19 @@ class UTCDateTime(sa.TypeDecorator[datetime]):
 
 def append_only(table: sa.Table) -> sa.Table:
     """Let the database itself refuse to change or delete rows of `table`; returns it."""
-    for dialect, statements in _TRIGGERS.items():
-        events = (
-            ("update", "delete", "truncate")
-            if dialect == "postgresql"
-            else ("update", "delete")
-        )
-        for event in events:
-            for statement in statements:
-                text = statement.format(name=table.name, event=event).replace("%", "%%")
-                ddl = sa.DDL(text).execute_if(dialect=dialect)
-                sa.event.listen(table, "after_create", ddl)
+    postgres = [_POSTGRES_FUNCTION]
+    postgres += [_filled(_POSTGRES_TRIGGER, table, e) for e in ("update", "delete", "truncate")]
+    sqlite = [_filled(_SQLITE_TRIGGER, table, event) for event in ("update", "delete")]
+    for dialect, statements in (("postgresql", postgres), ("sqlite", sqlite)):
+        for statement in statements:
+            # SQLAlchemy formats a DDL text with %, so one that is meant has to be doubled.
+            ddl = sa.DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
+            sa.event.listen(table, "after_create", ddl.execute_if(dialect=dialect))
     return table
+
+
+def _filled(statement: str, table: sa.Table, event: str) -> str:
+    return statement.format(table=table.name, event=event)
 
 
 class Store:
@@ -100,18 +103,23 @@ class Store:
         if not missing:
             return
         with self.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
-            metadata_of(missing).create_all(connection, tables=missing)
+            metadata.create_all(connection, tables=missing)
+            for table in missing:
+                _add_missing_columns(connection, table)
         self._ensured |= {table.name for table in missing}
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        """A write transaction: all of the block is kept, or, after an error, nothing."""
+        """A write transaction: all of the block is kept or, after an error, nothing.
+
+        One at a time, over all processes: what the block has read is still so when it writes.
+        """
         with self._own_engine().connect() as connection:
-            writing = connection.execution_options(writes=True)
-            with writing.begin():
-                yield writing
+            connection.execution_options(writes=True)
+            with connection.begin():
+                if connection.dialect.name == "postgresql":
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITER_LOCK)))
+                yield connection
 
     def connect(self) -> AbstractContextManager[sa.Connection]:
         """A connection to read with; what is written on it is thrown away."""
@@ -129,13 +137,33 @@ class Store:
         return self._engine
 
 
-def metadata_of(tables: list[sa.Table]) -> sa.MetaData:
-    """The metadata that `tables` are declared on."""
-    return tables[0].metadata
+def _add_missing_columns(connection: sa.Connection, table: sa.Table) -> None:
+    """Bring a table that an earlier release made to what it is declared as now."""
+    there = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+    for column in table.columns:
+        if column.name in there:
+            continue
+        if not column.nullable:
+            raise StorageError(
+                f"Table {table.name} was made by an earlier release and has no {column.name}, "
+                f"which cannot be empty. Declare it nullable, or fill it by a migration."
+            )
+        kind = column.type.compile(connection.dialect)
+        connection.exec_driver_sql(f"alter table {table.name} add column {column.name} {kind}")
 
 
 def _server(url: str) -> sa.Engine:
-    return sa.create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=32)
+    scheme, rest = url.split("://", 1)
+    driver = "postgresql+psycopg" if scheme in ("postgres", "postgresql") else scheme
+    try:
+        return sa.create_engine(
+            f"{driver}://{rest}", pool_pre_ping=True, pool_size=8, max_overflow=32
+        )
+    except ModuleNotFoundError as error:
+        raise StorageError(
+            f"The store's driver {error.name} is not installed. "
+            f"Install it with `pip install 'ml-assets[postgres]'`."
+        ) from error
 
 
 def _sqlite(url: str) -> sa.Engine:
