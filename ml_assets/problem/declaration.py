@@ -5,7 +5,9 @@ A column's place in the problem is written beside its rules, in the contract its
     state: Series[str] = pa.Field(metadata={"role": "input", "known_at": "received"})
 
 `role` is one of `Role`; `known_at` is one of the moments of `config.yaml`, and what becomes
-known after the moment of prediction never reaches the feature function.
+known after the moment of prediction never reaches the feature function. A text column may also
+say `categories`: a tuple of names that are no surprise when they first turn up, "open" where names
+come and go, or "free" where the text is prose.
 """
 
 import datetime as dt

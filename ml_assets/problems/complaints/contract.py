@@ -6,7 +6,8 @@ whatever some publication of the data leaves out may be missing.
 
 `known_at` says when a fact is known: `received` (the consumer complains), `sent` (the bureau
 passes it on), `answered` (the company closes it), `disputed` (the consumer says whether the answer
-will do), `published` (whatever is added for the public later).
+will do), `published` (whatever is added for the public later). `categories` lists the names that
+the bureau announced, or says that they come and go ("open") or that the text is prose ("free").
 """
 
 import pandas as pd
@@ -62,7 +63,7 @@ class Complaint(pa.DataFrameModel):
     consumer_complaint_narrative: Series[str] = pa.Field(
         nullable=True,
         str_length={"max_value": 100_000},
-        metadata={"role": "input", "known_at": "received"},
+        metadata={"role": "input", "known_at": "received", "categories": "free"},
         description="In the consumer's words, names masked as XXXX; only with consent.",
     )
     company_public_response: Series[str] = pa.Field(
@@ -85,7 +86,7 @@ class Complaint(pa.DataFrameModel):
     zip_code: Series[str] = pa.Field(
         nullable=True,
         str_matches=r"^[0-9X]{3,5}(-[0-9X]{4})?$",
-        metadata={"role": "sensitive", "known_at": "received", "categories": "open"},
+        metadata={"role": "sensitive", "known_at": "received", "categories": "free"},
         description="Masked (940XX, XXXXX). Stands for ethnicity and income; never a feature.",
     )
     tags: Series[str] = pa.Field(
@@ -130,4 +131,5 @@ class Complaint(pa.DataFrameModel):
     def sent_after_received(cls, df: pd.DataFrame) -> pd.Series:  # noqa: N805
         """A complaint is passed on after it came in, give or take the time zone."""
         sent = df["date_sent_to_company"]
-        return sent.isna() | (sent >= df["date_received"] - SENT_EARLY)
+        received = df["date_received"]
+        return sent.isna() | received.isna() | (sent >= received - SENT_EARLY)

@@ -1,0 +1,1 @@
+"""The gate between what a source said and what the platform believes."""
