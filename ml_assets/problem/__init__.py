@@ -5,8 +5,18 @@
 platform and those of other packages (entry point `ml_assets.problems`).
 """
 
-from ml_assets.problem.catalog import problem_named, problems
+from ml_assets.problem.catalog import Declared, declared_problems, problem_named, problems
 from ml_assets.problem.config import Config, Grain
 from ml_assets.problem.declaration import Field, Problem, Role
 
-__all__ = ["Config", "Field", "Grain", "Problem", "Role", "problem_named", "problems"]
+__all__ = [
+    "Config",
+    "Declared",
+    "Field",
+    "Grain",
+    "Problem",
+    "Role",
+    "declared_problems",
+    "problem_named",
+    "problems",
+]

@@ -5,13 +5,54 @@ is the problem's, and it points at the `Problem` object.
 """
 
 import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
+from importlib import metadata, util
+from pathlib import Path
 
 from ml_assets.errors import ProblemError
+from ml_assets.problem.config import Config
 from ml_assets.problem.declaration import Problem
 
 GROUP = "ml_assets.problems"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """An installed problem before its code is loaded: enough to lay out its assets.
+
+    Attributes:
+        name: The problem's name.
+        folder: Where its `config.yaml`, `contract.py` and so on are.
+        config: The values of its `config.yaml`.
+        load: Imports the problem, and with it pandas and Pandera.
+    """
+
+    name: str
+    folder: Path
+    config: Config
+    load: Callable[[], Problem]
+
+    @classmethod
+    def of(cls, problem: Problem) -> "Declared":
+        """The declaration of a problem that is loaded already."""
+        return cls(
+            name=problem.name,
+            folder=problem.folder,
+            config=problem.config,
+            load=lambda: problem,
+        )
+
+
+def declared_problems() -> tuple[Declared, ...]:
+    """Every installed problem, by name, without importing its code.
+
+    Raises:
+        ProblemError: If there is no such module, or its `config.yaml` cannot be used.
+    """
+    found = _entry_points()
+    return tuple(_declared(found[name]) for name in sorted(found))
 
 
 @cache
@@ -21,7 +62,7 @@ def problems() -> tuple[Problem, ...]:
     Raises:
         ProblemError: If an entry point cannot be loaded, is no `Problem`, or has another name.
     """
-    found = {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
+    found = _entry_points()
     return tuple(_load(found[name]) for name in sorted(found))
 
 
@@ -37,6 +78,27 @@ def problem_named(name: str) -> Problem:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ProblemError(f"There is no problem {name!r}; installed: {', '.join(known)}.{hint}")
+
+
+def _entry_points() -> dict[str, metadata.EntryPoint]:
+    return {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
+
+
+def _declared(entry: metadata.EntryPoint) -> Declared:
+    """Read what a problem's folder says about it; a problem without one is imported."""
+    try:
+        found = util.find_spec(entry.module)
+    except ImportError as error:
+        raise ProblemError(f"Problem {entry.name!r} cannot be found: {error}") from None
+    if found is None or found.origin is None:
+        raise ProblemError(f"Problem {entry.name!r} cannot be found: no module {entry.module}.")
+    folder = Path(found.origin).parent
+    if not (folder / "config.yaml").exists():
+        return Declared.of(_load(entry))
+    config = Config.from_file(folder / "config.yaml")
+    return Declared(
+        name=entry.name, folder=folder, config=config, load=lambda: problem_named(entry.name)
+    )
 
 
 def _load(entry: metadata.EntryPoint) -> Problem:

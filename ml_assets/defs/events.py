@@ -1,0 +1,83 @@
+"""How a step says which partitions it made.
+
+A run over a range of partitions marks all of them as materialized once its step has an output.
+Here a step says so itself, for the partitions that it did make, and its output is marked so that
+Dagster adds nothing: a partition that the gate refused stays missing, and the good ones go on.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import dagster as dg
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+
+Event = dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.Output[None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """One partition that a step made.
+
+    Attributes:
+        key: The asset.
+        partition: Key of the partition.
+        content: Hash of its content, which is its data version.
+        metadata: What a person sees beside it.
+        parents: Hash of the content of what it was made from, by asset.
+    """
+
+    key: dg.AssetKey
+    partition: str
+    content: str
+    metadata: Mapping[str, dg.MetadataValue]
+    parents: Mapping[dg.AssetKey, str] = field(default_factory=dict)
+
+
+def materialized(context: dg.AssetExecutionContext, made: Iterable[Made]) -> Iterator[Event]:
+    """Say of each partition of `made`, as soon as it is there, that it was materialized.
+
+    What `made` raises goes through, and then the step has no output.
+    """
+    pointers = _newest_events(context)
+    for each in made:
+        yield dg.AssetMaterialization(
+            each.key,
+            partition=each.partition,
+            metadata=each.metadata,
+            tags=_version_tags(context, each, pointers),
+        )
+    for key in sorted(context.selected_asset_keys):
+        yield silent_output(context.assets_def.get_output_name_for_asset_key(key))
+
+
+def silent_output(name: str) -> dg.Output[None]:
+    """Return an output that lets downstream steps start, and marks nothing as materialized.
+
+    Dagster has no public way to say so; this is the mark of its observable source assets.
+    """
+    return dg.Output(
+        None, output_name=name, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
+    )
+
+
+def _newest_events(context: dg.AssetExecutionContext) -> Mapping[dg.AssetKey, int]:
+    """Where the event log of each parent ends before the work begins."""
+    parents = set().union(*context.assets_def.asset_deps.values())
+    found = {key: context.instance.fetch_materializations(key, limit=1) for key in parents}
+    return {key: each.records[0].storage_id for key, each in found.items() if each.records}
+
+
+def _version_tags(
+    context: dg.AssetExecutionContext, made: Made, pointers: Mapping[dg.AssetKey, int]
+) -> dict[str, str]:
+    """Tags by which Dagster tells whether a partition is stale."""
+    tags = {
+        "dagster/data_version": made.content,
+        "dagster/data_version_is_user_provided": "true",
+        "dagster/code_version": context.assets_def.code_versions_by_key[made.key] or "",
+    }
+    for parent, content in made.parents.items():
+        name = parent.to_user_string()
+        tags[f"dagster/input_data_version/{name}"] = content
+        tags[f"dagster/input_event_pointer/{name}"] = str(pointers.get(parent, "NULL"))
+    return tags

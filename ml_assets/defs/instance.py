@@ -1,0 +1,59 @@
+"""Dagster's own home: run history, schedules and logs, inside the home of the deployment.
+
+Written once and never overwritten, so that a deployment may edit its `dagster.yaml`. Imports no
+dagster, because whoever starts `dagster dev` need not load it first.
+"""
+
+from pathlib import Path
+
+SETTINGS = """\
+# Dagster's settings for this home. Written once; edit it as you like.
+telemetry: {{enabled: false}}
+nux: {{enabled: false}}
+
+# One file for all events: steps are quicker, and several processes may write at once.
+event_log_storage:
+  module: dagster._core.storage.event_log
+  class: ConsolidatedSqliteEventLogStorage
+  config: {{base_dir: "{folder}/history"}}
+run_storage:
+  module: dagster._core.storage.runs
+  class: SqliteRunStorage
+  config: {{base_dir: "{folder}/history"}}
+schedule_storage:
+  module: dagster._core.storage.schedules
+  class: SqliteScheduleStorage
+  config: {{base_dir: "{folder}/schedules"}}
+local_artifact_storage:
+  module: dagster._core.storage.root
+  class: LocalArtifactStorage
+  config: {{base_dir: "{folder}/storage"}}
+compute_logs:
+  module: dagster._core.storage.local_compute_log_manager
+  class: LocalComputeLogManager
+  config: {{base_dir: "{folder}/logs"}}
+
+run_queue: {{max_concurrent_runs: 2, dequeue_interval_seconds: 1}}
+
+# A run whose process died is found and started again. A run that failed is not: what a gate
+# refused once it refuses again.
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 180
+  max_runtime_seconds: 86400
+  poll_interval_seconds: 30
+run_retries:
+  enabled: true
+  max_retries: 2
+  retry_on_asset_or_op_failure: false
+"""
+
+
+def dagster_home(home: Path) -> Path:
+    """Return Dagster's folder inside `home`, with its `dagster.yaml` written where it is missing."""
+    folder = home / "dagster"
+    settings = folder / "dagster.yaml"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not settings.exists():
+        settings.write_text(SETTINGS.format(folder=folder.as_posix()), encoding="utf-8")
+    return folder
