@@ -5,7 +5,7 @@ be kept after that is decided in `admission`.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -60,6 +60,8 @@ class Verdict(NamedTuple):
     """Typed, the contract's columns."""
     quarantined: pa.Table
     """As they came, plus `reasons`: the rules that each row broke, joined by "; "."""
+    reasons: pa.Array
+    """Of every row, in the order of the raw table; null for the valid ones."""
     rules: int
     """How many rules were asked of at least one row."""
     broken_rules: tuple[BrokenRule, ...]
@@ -77,6 +79,14 @@ class Verdict(NamedTuple):
         """Share of rows quarantined, in [0, 1]; 0 for an empty table."""
         rows = len(self.valid) + len(self.quarantined)
         return len(self.quarantined) / rows if rows else 0.0
+
+    def without_rows(self) -> Self:
+        """The verdict alone, to keep many of them."""
+        return self._replace(
+            valid=self.valid.schema.empty_table(),
+            quarantined=self.quarantined.schema.empty_table(),
+            reasons=self.reasons[:0],
+        )
 
 
 def hold_to_contract(
@@ -283,10 +293,13 @@ def _verdict(
     """Part the rows into those that broke no rule and those that did."""
     bad = np.unique(np.concatenate([rows for _, rows in found])) if found else whole[:0]
     sound = ~np.isin(whole, bad)
-    quarantined = raw.take(pa.array(bad)).append_column("reasons", _reasons(raw, bad, found))
+    reasons = _reasons(raw, bad, found)
+    places = np.full(len(raw), -1)
+    places[bad] = np.arange(len(bad))
     return Verdict(
         valid=typed if sound.all() else typed.filter(pa.array(sound)),
-        quarantined=quarantined,
+        quarantined=raw.take(pa.array(bad)).append_column("reasons", reasons),
+        reasons=reasons.take(pa.array(places, mask=places < 0)),
         rules=rules_of(problem) if len(whole) else 0,
         broken_rules=merged([tuple(_described(raw, found))]),
         schema_failures=tuple(failures),
@@ -304,7 +317,7 @@ def _reasons(raw: pa.Table, bad: np.ndarray, found: list[Broken]) -> pa.Array:
     reasons = texts.take(pa.array(which.reshape(-1)))
     if "_fault" not in raw.column_names:
         return reasons
-    return pc.coalesce(raw["_fault"].take(pa.array(bad)), reasons)
+    return pc.coalesce(raw["_fault"].take(pa.array(bad)), reasons).combine_chunks()
 
 
 def _described(raw: pa.Table, found: list[Broken]) -> Iterator[BrokenRule]:
@@ -334,6 +347,7 @@ def _all_quarantined(problem: Problem, raw: pa.Table, failure: str) -> Verdict:
     return Verdict(
         valid=_types(problem).empty_table(),
         quarantined=raw.append_column("reasons", reasons),
+        reasons=reasons,
         rules=0,
         broken_rules=(),
         schema_failures=(failure,),
