@@ -107,6 +107,13 @@ def _significance(gate: Gate, limit: StatisticLimit) -> float:
     return gate.significance if limit.significance is None else limit.significance
 
 
+def _by_chance(
+    gate: Gate, limit: StatisticLimit, current: tuple[int, int], reference: tuple[int, int]
+) -> bool:
+    """Whether chance alone often moves a share (hits, of rows) this far from its reference."""
+    return share_surprise(*current, *reference) > _significance(gate, limit)
+
+
 def _class_balance(problem: Problem, current: Summary, reference: Summary) -> Iterator[Finding]:
     gate = problem.config.gate
     if reference.present < gate.min_reference_rows:
@@ -114,8 +121,9 @@ def _class_balance(problem: Problem, current: Summary, reference: Summary) -> It
     limit = gate.class_balance
     hits, known = current.counts.get("true", 0), reference.counts.get("true", 0)
     share, usual = hits / current.present, known / reference.present
-    surprise = share_surprise(hits, current.present, known, reference.present)
-    if abs(share - usual) <= limit.limit or surprise > _significance(gate, limit):
+    if abs(share - usual) <= limit.limit or _by_chance(
+        gate, limit, (hits, current.present), (known, reference.present)
+    ):
         return
     action, advice = _balance_action(problem)
     yield Finding(
@@ -161,11 +169,11 @@ def _new_categories(
     new = {name: rows for name, rows in current.counts.items() if name not in known}
     rows = sum(new.values())
     share, usual = rows / current.present, unseen_share(reference)
-    surprise = share_surprise(
-        rows, current.present, round(usual * reference.present), reference.present
-    )
     limit = gate.new_categories
-    if share <= max(limit.limit, usual) or surprise > _significance(gate, limit):
+    expected = (round(usual * reference.present), reference.present)
+    if share <= max(limit.limit, usual) or _by_chance(
+        gate, limit, (rows, current.present), expected
+    ):
         return
     most = sorted(new, key=lambda name: (-new[name], name))[:SHOWN]
     yield Finding(
@@ -287,8 +295,8 @@ def _out_of_range(gate: Gate, current: Summary, reference: Summary) -> Iterator[
     )
     share = rows / current.present
     # Of N values, two are its ends: so many of N new ones are expected beyond them.
-    surprise = share_surprise(rows, current.present, 2, max(reference.present, 2))
-    if share <= limit.limit or surprise > _significance(gate, limit):
+    expected = (2, max(reference.present, 2))
+    if share <= limit.limit or _by_chance(gate, limit, (rows, current.present), expected):
         return
     yield Finding(
         statistic="out_of_range",
@@ -307,8 +315,9 @@ def _out_of_range(gate: Gate, current: Summary, reference: Summary) -> Iterator[
 def _missing_rate(gate: Gate, current: Summary, reference: Summary) -> Iterator[Finding]:
     limit = gate.missing_rate
     share, usual = current.missing / max(current.rows, 1), reference.missing / reference.rows
-    surprise = share_surprise(current.missing, current.rows, reference.missing, reference.rows)
-    if abs(share - usual) <= limit.limit or surprise > _significance(gate, limit):
+    if abs(share - usual) <= limit.limit or _by_chance(
+        gate, limit, (current.missing, current.rows), (reference.missing, reference.rows)
+    ):
         return
     yield Finding(
         statistic="missing_rate",

@@ -5,6 +5,7 @@ be kept after that is decided in `admission`.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -26,20 +27,12 @@ EXAMPLES = 5
 LONGEST_EXAMPLE = 80
 MISSING = "is missing"
 
-DTYPES: dict[str, Any] = {
-    "text": "str",
-    "number": "float64",
-    "integer": "Int64",
-    "boolean": "boolean",
-    "time": "datetime64[us, UTC]",
-}
-"""Pandas types that can hold a missing cell, so that it breaks its own rule and no other."""
-
 FOR_PANDAS = {
     pa.string(): pd.StringDtype(na_value=np.nan),
     pa.int64(): pd.Int64Dtype(),
     pa.bool_(): pd.BooleanDtype(),
 }.get
+"""Pandas types that can miss a cell, so that a gap breaks its own rule and no other."""
 
 Broken = tuple[str, np.ndarray]
 """A rule, and the places of the rows that break it."""
@@ -211,25 +204,24 @@ def _ask_pandera(
         return [], []
     df = typed.to_pandas(types_mapper=FOR_PANDAS)
     # An environment variable can switch Pandera off; then every row would hold the contract.
+    contract: Any = problem.contract
     with config_context(
         validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA
     ):
         try:
-            _askable(problem).validate(df, lazy=True)
+            _askable(contract).validate(df, lazy=True)
         except SchemaErrors as errors:
             return _sorted_out(errors.schema_errors, casts)
     return [], []
 
 
-def _askable(problem: Problem) -> pandera.DataFrameSchema:
-    """The contract's schema in types that can miss a cell; uniqueness is asked elsewhere."""
-    schema = problem.schema.update_columns(
-        {
-            name: {"dtype": DTYPES[field.kind], "unique": False, "coerce": False}
-            for name, field in problem.fields.items()
-        }
-    )
-    schema.unique = None
+@cache
+def _askable(contract: Any) -> pandera.DataFrameSchema:
+    """The contract's checks and gaps; types are asked by `cast`, uniqueness over the partition."""
+    schema = contract.to_schema()
+    changes = {"dtype": None, "unique": False, "coerce": False}
+    schema = schema.update_columns(dict.fromkeys(schema.columns, changes))
+    schema.unique = schema.dtype = None
     schema.coerce = False
     return schema
 
