@@ -1,0 +1,39 @@
+"""From good rows to what a model learns from.
+
+`view` computes features, `split` says which rows are held out, `training_set` joins features with
+labels that can be trusted and remembers exactly which rows those were, `frames` reads them back.
+Nothing is fitted here: whatever learns from rows lives inside the model.
+"""
+
+from ml_assets.features.frames import training_batches, training_frame
+from ml_assets.features.split import SPLITS, SplitName, assign_split
+from ml_assets.features.training_set import (
+    TrainingSet,
+    build_training_set,
+    load_training_set,
+    training_set_table,
+)
+from ml_assets.features.view import (
+    FeaturePartition,
+    build_features,
+    contract_frame,
+    feature_code_hash,
+    materialize_features,
+)
+
+__all__ = [
+    "SPLITS",
+    "FeaturePartition",
+    "SplitName",
+    "TrainingSet",
+    "assign_split",
+    "build_features",
+    "build_training_set",
+    "contract_frame",
+    "feature_code_hash",
+    "load_training_set",
+    "materialize_features",
+    "training_batches",
+    "training_frame",
+    "training_set_table",
+]

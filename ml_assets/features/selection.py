@@ -1,0 +1,226 @@
+"""Which rows become a training set: trusted labels, their split, their weight; all in SQL.
+
+Works on a `workspace` through the tables `known` (every row with features), `chosen` (a trusted
+label, inside the window), `training` (split and weight too). Nothing here writes to a store.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
+
+from ml_assets.errors import InsufficientData, TrainingError
+from ml_assets.features.split import SPLITS, entity_day, event_days, place_of, split_rule
+from ml_assets.features.view import LABEL, PARTITION
+from ml_assets.features.workspace import quoted
+from ml_assets.problem import Problem
+from ml_assets.storage import Home
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class Summary(NamedTuple):
+    """One split as it was chosen."""
+
+    rows: int
+    mean: float
+    deviation: float
+    first: dt.date
+    last: dt.date
+
+
+def load_labels(
+    connection: "duckdb.DuckDBPyConnection",
+    problem: Problem,
+    home: Home,
+    partitions: Sequence[str],
+    *,
+    version: int,
+) -> None:
+    """Read who, when and label of every usable row into the table `known`."""
+    reader = home.lake.batches(
+        f"{problem.name}/features",
+        partitions=partitions,
+        columns=[problem.entity_id, problem.event_time, PARTITION, LABEL],
+        version=version,
+    )
+    connection.register("features", reader)
+    connection.execute(
+        f"""create table known as select {quoted(problem.entity_id)} as entity,
+        {quoted(problem.event_time)} as moment, partition, label from features"""
+    )
+
+
+def choose(
+    connection: "duckdb.DuckDBPyConnection",
+    problem: Problem,
+    *,
+    now: dt.datetime,
+    window: int | None,
+) -> dict[str, str]:
+    """Put the rows with a trusted label into the table `chosen`; say which partitions have none."""
+    delay = dt.timedelta(days=problem.config.label.delay_days)
+    found = connection.execute(
+        """select partition, count(label), max(moment) filter (label is not null),
+        count(label) filter (moment <= ?) from known group by partition order by partition""",
+        [now - delay],
+    ).fetchall()
+    excluded = {}
+    for partition, labels, newest, trusted in found:
+        if not labels:
+            excluded[partition] = "has no labels"
+        elif not trusted:
+            excluded[partition] = f"its labels can be trusted from {newest + delay:%Y-%m-%d} on"
+    labelled = [row[0] for row in found if row[0] not in excluded]
+    newest_few = labelled[-window:] if window else labelled
+    older = set(labelled) - set(newest_few)
+    excluded |= dict.fromkeys(older, f"is older than the newest {window} labelled partitions")
+    connection.execute(
+        f"""create table chosen as select *, {entity_day("entity", "moment")} as day from known
+        where label is not null and moment <= ? and list_contains(?, partition)""",
+        [now - delay, newest_few],
+    )
+    return excluded
+
+
+def assign(connection: "duckdb.DuckDBPyConnection", problem: Problem) -> None:
+    """Give every chosen row its split and its weight, in the table `training`."""
+    config = problem.config
+    rows = count(connection, "chosen")
+    if rows < config.training.min_rows:
+        raise InsufficientData(
+            f"A training set of {problem.name} (rows with a trusted label)",
+            rows=rows,
+            needed=config.training.min_rows,
+        )
+    rule = split_rule(config.split, event_days(connection, "chosen"))
+    expression = rule.sql(day="day", entity="entity")
+    connection.execute(f"create table split as select *, {expression} as split from chosen")
+    weight = _weight(problem, connection)
+    connection.execute(f"create table training as select *, {weight} as weight from split")
+
+
+def _weight(problem: Problem, connection: "duckdb.DuckDBPyConnection") -> str:
+    """SQL for what a row counts when a model is fitted; held out rows count as they are.
+
+    Weights follow from the classes of the training rows. Validation rows get them too, since the
+    winner is fitted on both in the end; no metric ever uses them.
+    """
+    counted = (
+        "select label, count(*) from split where split = 'train' group by label order by label"
+    )
+    counts = dict(connection.sql(counted).fetchall())
+    if problem.config.kind != "binary" or len(counts) < 2:  # noqa: PLR2004
+        return "1.0::double"
+    match problem.config.training.imbalance:
+        case "none":
+            return "1.0::double"
+        case "class_weight":
+            share = {label: sum(counts.values()) / (2 * rows) for label, rows in counts.items()}
+            fitted = f"case when label = 1 then {share[1.0]!r} else {share[0.0]!r} end"
+        case "undersample":
+            frequent = max(counts, key=lambda label: counts[label])
+            kept = min(counts.values()) / counts[frequent]
+            place = place_of("concat(entity, ':undersample')")
+            fitted = f"case when label = {frequent} and {place} >= {kept!r} then 0 else 1 end"
+    return f"(case when split = 'test' then 1.0 else {fitted} end)::double"
+
+
+def summaries(connection: "duckdb.DuckDBPyConnection") -> dict[str, Summary]:
+    """Describe each split of the table `training`."""
+    found = connection.sql(
+        """select split, count(*), avg(label), coalesce(stddev_pop(label), 0),
+        min(cast(moment as date)), max(cast(moment as date)) from training group by split"""
+    ).fetchall()
+    by_name = {name: Summary(*rest) for name, *rest in found}
+    return {name: by_name[name] for name in SPLITS if name in by_name}
+
+
+def judge(
+    problem: Problem,
+    connection: "duckdb.DuckDBPyConnection",
+    summaries: dict[str, Summary],
+) -> tuple[str, ...]:
+    """Refuse what nothing can be learned from; returns what a person should know besides."""
+    if problem.config.kind == "binary":
+        _require_classes(problem, connection, summaries)
+    found = _label_difference(problem, summaries)
+    if found is None:
+        return ()
+    if problem.config.split.by == "entity":
+        raise TrainingError(
+            f"{found} A split by entity draws both from the same rows, so this is chance in too "
+            "few rows, or labels that depend on the id. Collect more rows, or raise "
+            "split.max_label_difference."
+        )
+    # The newest rows differ because the world moved. A model must be allowed to follow it; an
+    # unusual month is the gate's to refuse.
+    return (found,)
+
+
+def _require_classes(
+    problem: Problem,
+    connection: "duckdb.DuckDBPyConnection",
+    summaries: dict[str, Summary],
+) -> None:
+    """Every split needs both classes, and the training rows enough of each to learn from."""
+    counted = connection.sql(
+        "select split, label, count(*) from training group by all"
+    ).fetchall()
+    counts = {(name, label): rows for name, label, rows in counted}
+    if odd := sorted({label for _, label in counts} - {0.0, 1.0}):
+        raise TrainingError(
+            f"{problem.name}: a binary label is 0 or 1, got {odd[0]}. Correct the contract, or "
+            "set kind: regression in config.yaml."
+        )
+    for name in summaries:
+        needed = problem.config.training.min_rows_per_class if name == "train" else 1
+        for label in (0.0, 1.0):
+            rows = counts.get((name, label), 0)
+            if rows < needed:
+                raise InsufficientData(
+                    f"{problem.name}: the class {label:.0f} in the {name} rows",
+                    rows=rows,
+                    needed=needed,
+                )
+
+
+def _label_difference(problem: Problem, summaries: dict[str, Summary]) -> str | None:
+    """Say how far the labels of train and test are apart, when that is more than allowed."""
+    if not {"train", "test"} <= set(summaries):
+        return None
+    train, test = summaries["train"], summaries["test"]
+    limit = problem.config.split.max_label_difference
+    if problem.config.kind == "binary":
+        difference, unit = abs(train.mean - test.mean), "positive labels"
+    else:
+        difference = abs(train.mean - test.mean) / (train.deviation or 1.0)
+        unit = "mean label, in standard deviations of the training rows"
+    if difference <= limit:
+        return None
+    return (
+        f"{problem.name}: {unit} of train and test differ by {difference:.3f}, more than "
+        f"{limit:g} ({train.mean:.3f} in {train.first} to {train.last}, {test.mean:.3f} in "
+        f"{test.first} to {test.last})."
+    )
+
+
+def included(connection: "duckdb.DuckDBPyConnection") -> list[str]:
+    """Partitions that have at least one row in the table `training`."""
+    found = connection.sql("select distinct partition from training order by partition")
+    return [name for (name,) in found.fetchall()]
+
+
+def count(connection: "duckdb.DuckDBPyConnection", table: str) -> int:
+    """How many rows a table, or a table with a condition, has."""
+    return int(connection.sql(f"select count(*) from {table}").fetchall()[0][0])
+
+
+def rows(connection: "duckdb.DuckDBPyConnection", problem: Problem) -> pa.RecordBatchReader:
+    """The chosen rows as they are stored."""
+    return connection.sql(
+        f"""select entity as {quoted(problem.entity_id)}, moment as {quoted(problem.event_time)},
+        partition as features_partition, label, split, weight from training order by moment, entity"""
+    ).to_arrow_reader()

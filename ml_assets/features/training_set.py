@@ -1,0 +1,268 @@
+"""What a model learns from: features joined with labels that can be trusted, as a snapshot.
+
+A training set is remembered by its content: which rows, how they are split, and the content hash
+of every partition they came from. It stores ids, labels and splits; the features are read from
+their own table at the version that was pinned. The same inputs make the same training set, and
+then nothing new is written.
+"""
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+
+from ml_assets.errors import TableNotFound, TrainingError
+from ml_assets.features import selection
+from ml_assets.features.view import feature_recipe, features_fingerprint
+from ml_assets.features.workspace import workspace
+from ml_assets.fingerprint import fingerprint, source_hash
+from ml_assets.problem import Problem
+from ml_assets.storage import Commit, Home, PartitionState, UTCDateTime, metadata
+
+WHOLE = "all"
+"""The one partition of the training set table."""
+
+training_sets = sa.Table(
+    "training_sets",
+    metadata,
+    sa.Column("problem", sa.String(200), primary_key=True),
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("created_at", UTCDateTime, nullable=False),
+    sa.Column("run_id", sa.String(200), nullable=False),
+    sa.Column("record", sa.JSON, nullable=False),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSet:
+    """Exactly which rows a model may learn from, and which it was kept from."""
+
+    id: str
+    """Hash of the rows and of the features of their partitions."""
+    problem: str
+    created_at: dt.datetime
+    run_id: str
+    rows: dict[str, int]
+    """Labelled rows by split."""
+    label_shares: dict[str, float]
+    """By split: share of positive labels, or the mean label of a regression."""
+    days: dict[str, tuple[dt.date, dt.date]]
+    """First and last event day of each split."""
+    snapshot: dict[str, str]
+    """Partition to the content hash of its features."""
+    excluded: dict[str, str]
+    """Partition to the reason why none of its rows is in."""
+    version: int
+    """Of the training set table, in which the rows are."""
+    features_version: int
+    """Of the features table; the features are read as of then."""
+    window: int | None
+    """Newest partitions that were taken; None for all."""
+    imbalance: str
+    """What was done about unequal classes: none, class_weight or undersample."""
+    left_out: int
+    """Rows with the weight 0: too many of their class, so none is fitted on them."""
+    warnings: tuple[str, ...]
+    unchanged: bool = False
+    """Had been made before, by an earlier run."""
+
+
+class _Usable(NamedTuple):
+    """Features that are what they should be, and the partitions that have none."""
+
+    states: dict[str, PartitionState]
+    version: int
+    excluded: dict[str, str]
+
+
+def build_training_set(
+    problem: Problem,
+    home: Home,
+    *,
+    now: dt.datetime,
+    run_id: str,
+    window: int | None = None,
+) -> TrainingSet:
+    """Choose the rows whose labels can be trusted, split them, and remember the choice.
+
+    Args:
+        problem: Its configuration says how labels are trusted, split and balanced.
+        home: Where the features are.
+        now: A label counts when its delay has passed by then.
+        run_id: Who asks.
+        window: Take the newest so many partitions; default what `config.yaml` says.
+
+    Raises:
+        InsufficientData: If there are too few labelled rows, or too few of a class.
+        TrainingError: If features are older than the rows or the code they are made from, or the
+            label shares of an entity split differ too much.
+    """
+    window = window or problem.config.training.window_partitions
+    usable = _usable_partitions(problem, home)
+    with workspace() as connection:
+        selection.load_labels(
+            connection, problem, home, list(usable.states), version=usable.version
+        )
+        unlabelled = selection.choose(connection, problem, now=now, window=window)
+        selection.assign(connection, problem)
+        summaries = selection.summaries(connection)
+        warnings = selection.judge(problem, connection, summaries)
+        snapshot = {
+            name: usable.states[name].content_hash for name in selection.included(connection)
+        }
+        commit = _commit(problem, snapshot, window=window, run_id=run_id)
+        state = home.lake.write(
+            training_set_table(problem),
+            WHOLE,
+            selection.rows(connection, problem),
+            commit=commit,
+        )
+        left_out = selection.count(connection, "training where weight = 0")
+    return _remember(
+        home,
+        TrainingSet(
+            id=fingerprint(rows=state.content_hash, snapshot=snapshot),
+            problem=problem.name,
+            created_at=now,
+            run_id=run_id,
+            rows={name: each.rows for name, each in summaries.items()},
+            label_shares={name: each.mean for name, each in summaries.items()},
+            days={name: (each.first, each.last) for name, each in summaries.items()},
+            snapshot=snapshot,
+            excluded=dict(sorted({**usable.excluded, **unlabelled}.items())),
+            version=_version_of(problem, home, state),
+            features_version=usable.version,
+            window=window,
+            imbalance=problem.config.training.imbalance,
+            left_out=left_out,
+            warnings=warnings,
+        ),
+    )
+
+
+def load_training_set(problem: Problem, home: Home, id: str | None = None) -> TrainingSet:  # noqa: A002
+    """Return the training set called `id`, or the newest.
+
+    Raises:
+        TrainingError: If there is none.
+    """
+    home.store.ensure(training_sets)
+    mine = sa.select(training_sets.c.record).where(training_sets.c.problem == problem.name)
+    query = mine.order_by(training_sets.c.created_at.desc()).limit(1)
+    with home.store.connect() as connection:
+        record = connection.execute(
+            query if id is None else mine.where(training_sets.c.id == id)
+        ).scalar()
+    if record is None:
+        raise TrainingError(
+            f"{problem.name} has no training set{f' {id}' if id else ''} yet. Materialize "
+            "training_set first."
+        )
+    return _adapter().validate_python(record)
+
+
+def training_set_table(problem: Problem) -> str:
+    """Name of the table with the rows of a problem's training sets."""
+    return f"{problem.name}/training_set"
+
+
+def _usable_partitions(problem: Problem, home: Home) -> _Usable:
+    """Find the features to learn from, and say why the other partitions have none."""
+    table = f"{problem.name}/features"
+    version = home.lake.version(table)
+    if version is None:
+        raise TableNotFound(
+            f"The lake has no table {table}, so there is nothing to learn from. Materialize "
+            "features first."
+        )
+    states = home.lake.partitions(table, version=version)
+    validated = home.lake.partitions(f"{problem.name}/validated")
+    _require_current(problem, states, validated)
+    raw = home.lake.partitions(f"{problem.name}/raw")
+    excluded = {
+        **dict.fromkeys(raw, "was not admitted by the gate"),
+        **dict.fromkeys(validated, "has no features yet"),
+        **dict.fromkeys(states, "is no longer among the validated rows"),
+    }
+    usable = {name: state for name, state in states.items() if name in validated}
+    return _Usable(
+        states=usable,
+        version=version,
+        excluded={name: why for name, why in excluded.items() if name not in usable},
+    )
+
+
+def _require_current(
+    problem: Problem, states: dict[str, PartitionState], validated: dict[str, PartitionState]
+) -> None:
+    """Refuse features of other rows or other code: a model would learn from a mixture."""
+    recipe = feature_recipe(problem)
+    stale = [
+        name
+        for name, state in states.items()
+        if name in validated
+        and state.fingerprint != features_fingerprint(recipe, validated[name])
+    ]
+    if stale:
+        raise TrainingError(
+            f"{problem.name}: the features of {len(stale):,} of {len(states):,} partitions were "
+            f"made from other rows, code or library versions than the present ones: "
+            f"{', '.join(stale[:5])}{', …' if len(stale) > 5 else ''}. "  # noqa: PLR2004
+            "Materialize features of these partitions first."
+        )
+
+
+def _commit(
+    problem: Problem, snapshot: dict[str, str], *, window: int | None, run_id: str
+) -> Commit:
+    config = problem.config
+    code = source_hash(build_training_set)
+    made_from = fingerprint(
+        snapshot=snapshot,
+        window=window,
+        split=config.split,
+        delay_days=config.label.delay_days,
+        imbalance=config.training.imbalance,
+        code=code,
+    )
+    return Commit(run_id=run_id, code_hash=code, fingerprint=made_from)
+
+
+def _version_of(problem: Problem, home: Home, state: PartitionState) -> int:
+    """Version of the training set table that has `state`; another run may write at once."""
+    table = training_set_table(problem)
+    version = home.lake.version(table) or 0
+    found = home.lake.partitions(table, version=version)[WHOLE]
+    if found.content_hash != state.content_hash:
+        raise TrainingError(
+            f"Another run built a training set of {problem.name} at the same time. Build it again."
+        )
+    return version
+
+
+def _remember(home: Home, training_set: TrainingSet) -> TrainingSet:
+    """Write the record, or return the one that an earlier run wrote."""
+    home.store.ensure(training_sets)
+    mine = (training_sets.c.problem == training_set.problem) & (
+        training_sets.c.id == training_set.id
+    )
+    with home.store.begin() as connection:
+        known = connection.execute(sa.select(training_sets.c.record).where(mine)).scalar()
+        if known is not None:
+            return replace(_adapter().validate_python(known), unchanged=True)
+        connection.execute(
+            training_sets.insert().values(
+                problem=training_set.problem,
+                id=training_set.id,
+                created_at=training_set.created_at,
+                run_id=training_set.run_id,
+                record=_adapter().dump_python(training_set, mode="json"),
+            )
+        )
+    return training_set
+
+
+def _adapter() -> TypeAdapter[TrainingSet]:
+    return TypeAdapter(TrainingSet)
