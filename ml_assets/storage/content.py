@@ -72,6 +72,7 @@ class _Column:
 
     def __init__(self, kind: pa.DataType) -> None:
         self._kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        self._name = _type_name(kind)
         self._values = blake2b(digest_size=_BYTES)
         self._shape = blake2b(digest_size=_BYTES)
         self._rows = 0
@@ -94,7 +95,7 @@ class _Column:
 
     def digests(self) -> Iterator[str]:
         """The type, then the digest of every stream, outermost level first."""
-        yield _type_name(self._kind)
+        yield self._name
         yield self._values.hexdigest()
         yield self._shape.hexdigest()
         for child in self._children:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -58,6 +59,7 @@ class Lake:
 
     def __init__(self, url: str, *, options: Mapping[str, str] | None = None) -> None:
         self.url = url.rstrip("/")
+        _require_findable(self.url)
         self._options = dict(options or {})
         self._folder = Folder.at(self.url, self._options)
 
@@ -68,7 +70,7 @@ class Lake:
             for problem in self._folder.subfolders("")
             for noun in self._folder.subfolders(problem)
         )
-        return sorted(name for name in names if self._folder.subfolders(name))
+        return sorted(n for n in names if "_delta_log" in self._folder.subfolders(n))
 
     def partitions(
         self, table: str, *, version: int | None = None
@@ -126,7 +128,7 @@ class Lake:
         replacement = Replacement(
             table=table, partition=partition, schema=schema, written=written, commit=commit
         )
-        return self._replace(replacement, live)
+        return self._replace(replacement, opened, live)
 
     def delete(self, table: str, partition: str, *, commit: Commit) -> None:
         """Take `partition` out of the table; no harm when it is not there.
@@ -136,7 +138,8 @@ class Lake:
         Raises:
             WriteConflict: If somebody else wrote the same partition meanwhile.
         """
-        live = self.partitions(table).get(partition)
+        opened = self._open(table)
+        live = None if opened is None else states(opened).get(partition)
         if live is not None:
             gone = Replacement(
                 table=table,
@@ -145,7 +148,7 @@ class Lake:
                 written=NOTHING,
                 commit=commit,
             )
-            self._replace(gone, live)
+            self._replace(gone, opened, live)
 
     def read(
         self,
@@ -254,14 +257,21 @@ class Lake:
             raise TableNotFound(f"The lake has no table {table}. It has: {there}.")
         return opened
 
-    def _replace(self, replacement: Replacement, live: PartitionState | None) -> PartitionState:
+    def _replace(
+        self, replacement: Replacement, opened: DeltaTable | None, live: PartitionState | None
+    ) -> PartitionState:
         """Put the replacement in the place of `live`, between commits of other partitions.
+
+        Args:
+            replacement: What to commit.
+            opened: The table as it was when `live` was read; None when there was none.
+            live: The partition's state then.
 
         Returns:
             What is live afterwards.
         """
+        opened = opened or self._create(replacement)
         for pause in _pauses():
-            opened = self._open_or_create(replacement)
             now = states(opened).get(replacement.partition)
             if now is not None and now.says(
                 replacement.written.content_hash, replacement.commit
@@ -273,6 +283,7 @@ class Lake:
                 commit_replacement(opened, replacement)
             except CommitFailedError:
                 time.sleep(pause)
+                opened = self._existing(replacement.table)
             else:
                 return replacement.state
         # The file stays: after a commit that failed for the network's sake it may be live.
@@ -282,12 +293,9 @@ class Lake:
             f"are still wanted."
         )
 
-    def _open_or_create(self, replacement: Replacement) -> DeltaTable:
-        """The table of `replacement`, empty when it was not there."""
-        opened = self._open(replacement.table)
-        if opened is not None:
-            return opened
-        with suppress(CommitFailedError):  # somebody else has just made it
+    def _create(self, replacement: Replacement) -> DeltaTable:
+        """Make the table of `replacement`, empty; open it when somebody else has just made it."""
+        with suppress(CommitFailedError):
             create_table(f"{self.url}/{replacement.table}", replacement.schema, self._options)
         return self._existing(replacement.table)
 
@@ -313,6 +321,15 @@ def _some(keys: Sequence[str]) -> str:
     """A few of `keys`, for a message."""
     shown = keys if len(keys) <= 6 else [*keys[:3], "…", *keys[-2:]]  # noqa: PLR2004
     return ", ".join(shown) or "none"
+
+
+def _require_findable(url: str) -> None:
+    """Refuse a folder that Delta decodes once too often; it would write and then not find it."""
+    if "://" not in url and unquote(url) != url:
+        raise StorageError(
+            f"The folder {url} cannot hold a lake: Delta reads % as the start of an encoded "
+            f"character. It would look in {unquote(url)}. Use a folder without %."
+        )
 
 
 def _require_table_name(table: str) -> None:

@@ -93,7 +93,9 @@ def write_rows(
 
 def dataset(folder: Folder, files: Sequence[LiveFile], schema: pa.Schema) -> ds.Dataset:
     """`files` as one Arrow dataset of the columns `schema` and `partition`, in this order."""
-    parquet = ds.ParquetFileFormat()
+    # Reading ahead saves round trips to an object store; on a disk it only fills memory.
+    options = ds.ParquetFragmentScanOptions(pre_buffer=folder.local is None)
+    parquet = ds.ParquetFileFormat(default_fragment_scan_options=options)
     fragments = [
         parquet.make_fragment(
             file.path,
