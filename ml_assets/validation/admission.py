@@ -36,6 +36,7 @@ from ml_assets.validation.verdict import (
     Verdict,
     hold_to_contract,
     merged,
+    rules_of,
 )
 
 CHUNK_BYTES = 96 << 20
@@ -187,9 +188,14 @@ def _broken_promises(problem: Problem, held: Held) -> Iterator[str]:
     gate = problem.config.gate
     yield from (f"It cannot be judged: {failure}." for failure in held.schema_failures)
     if not held.rules and not held.schema_failures:
+        advice = (
+            "The source could not give one of them whole."
+            if rules_of(problem)
+            else f"Give the contract {problem.contract.__name__} at least one rule."
+        )
         yield (
             f"No rule was asked of its {held.rows_in:,} rows, and a gate that ran no check is a "
-            f"failed gate. Give {problem.contract.__name__} at least one rule."
+            f"failed gate. {advice}"
         )
     quarantined = held.rows_in - held.rows_valid
     if quarantined > gate.max_quarantine_rate * held.rows_in:

@@ -265,9 +265,8 @@ def _rule(error: SchemaError) -> str:
 
 def _failure(error: SchemaError) -> str:
     """Say why a table cannot be judged."""
-    cases = error.failure_cases
     if error.reason_code == SchemaErrorReason.CHECK_ERROR:
-        return f"the check {_rule(error)} failed itself: {cases.iloc[0, -1]}"
+        return f"the check {_rule(error)} failed itself: {error.failure_cases}"
     if error.reason_code == SchemaErrorReason.DATAFRAME_CHECK:
         return f"the table as a whole breaks {_rule(error)}"
     return f"{error.schema.name}: {str(error).splitlines()[0]}"
