@@ -18,6 +18,8 @@ from pathlib import Path
 from ml_assets.errors import ArtifactError
 from ml_assets.storage.folder import Folder
 
+_HASH_DIGITS = 64
+
 
 class Artifacts:
     """Every artifact under one folder or object-store URL.
@@ -48,7 +50,6 @@ class Artifacts:
         """
         digest = folder_hash(folder)
         if not self._is_shelved(digest):
-            _remove(self._shelf / digest)
             _shelve(folder, self._shelf / digest)
         if self._is_remote and not self.exists(digest):
             self._upload(digest)
@@ -60,7 +61,8 @@ class Artifacts:
         Raises:
             ArtifactError: If it is missing, or is not what its name says.
         """
-        if self._is_remote and self.exists(digest) and not self._is_shelved(digest):
+        _require_hash(digest)
+        if self._is_remote and not self._is_shelved(digest) and self.exists(digest):
             self._download(digest)
         shelved = self._shelf / digest
         if not shelved.is_dir():
@@ -83,14 +85,14 @@ class Artifacts:
 
     def delete(self, digest: str) -> None:
         """Remove the artifact; no harm when it is not there."""
+        _require_hash(digest)
         if self._is_remote:
             self._place.remove(_tar_name(digest))
         _remove(self._shelf / digest)
 
     def _is_shelved(self, digest: str) -> bool:
         """Whether the artifact is on this machine, and is what its name says."""
-        files = _files(self._shelf / digest)
-        return bool(files) and _hash_of(files) == digest
+        return _is_whole(self._shelf / digest)
 
     def _upload(self, digest: str) -> None:
         with tempfile.TemporaryDirectory() as temporary:
@@ -105,7 +107,6 @@ class Artifacts:
             self._place.copy_out(_tar_name(digest), packed)
             with suppress(tarfile.TarError), tarfile.open(packed) as tar:
                 tar.extractall(unpacked, filter="data")  # a broken one is found by its content
-            _remove(self._shelf / digest)
             unpacked.mkdir(exist_ok=True)
             _shelve(unpacked, self._shelf / digest)
 
@@ -123,6 +124,12 @@ def folder_hash(folder: Path) -> str:
     return _hash_of(files)
 
 
+def _is_whole(place: Path) -> bool:
+    """Whether the folder is what its name says."""
+    files = _files(place)
+    return bool(files) and _hash_of(files) == place.name
+
+
 def _files(folder: Path) -> dict[str, Path]:
     """The files in `folder` by relative path, sorted."""
     found = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
@@ -138,6 +145,14 @@ def _hash_of(files: Mapping[str, Path]) -> str:
     return total.hexdigest()
 
 
+def _require_hash(digest: str) -> None:
+    """Refuse a name that could be the path of something else."""
+    if len(digest) != _HASH_DIGITS or not set(digest) <= set("0123456789abcdef"):
+        raise ArtifactError(
+            f"An artifact is named by its {_HASH_DIGITS} hexadecimal digits, got {digest[:80]}."
+        )
+
+
 def _tar_name(digest: str) -> str:
     return f"{digest}.tar"
 
@@ -147,6 +162,8 @@ def _shelve(folder: Path, place: Path) -> None:
     unfinished = place.with_name(f".unfinished-{uuid.uuid4().hex}")
     shutil.copytree(folder, unfinished, copy_function=_copy_durably)
     _sync(unfinished)
+    if place.is_dir() and not _is_whole(place):
+        _remove(place.rename(place.with_name(f".changed-{uuid.uuid4().hex}")))
     try:
         unfinished.rename(place)
     except OSError:

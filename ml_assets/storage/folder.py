@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pyarrow import fs
 
+_BLOCK = 1 << 20
+
 
 @dataclass(frozen=True, kw_only=True)
 class Folder:
@@ -57,10 +59,12 @@ class Folder:
 
     def copy_in(self, source: Path, path: str) -> None:
         """Copy a file of this machine to `path`."""
-        with source.open("rb") as reading, self.files.open_output_stream(path) as writing:
-            shutil.copyfileobj(reading, writing, 1 << 20)
+        # Unbuffered, an object store is handed Arrow buffers, which it does not take.
+        writing = self.files.open_output_stream(path, buffer_size=_BLOCK)
+        with source.open("rb") as reading, writing:
+            shutil.copyfileobj(reading, writing, _BLOCK)
 
     def copy_out(self, path: str, target: Path) -> None:
         """Copy the file `path` to this machine."""
         with self.files.open_input_stream(path) as reading, target.open("wb") as writing:
-            shutil.copyfileobj(reading, writing, 1 << 20)
+            shutil.copyfileobj(reading, writing, _BLOCK)
