@@ -146,9 +146,9 @@ class TestARefusedPartition:
 
         decision = decide(replace(complaints, contract=Promises), held, None, now=now)
 
-        assert decision.reasons == (
+        assert " ".join(decision.reasons) == (
             "No rule was asked of its 20 rows, and a gate that ran no check is a failed gate. "
-            "Give the contract Promises at least one rule.",
+            "Give the contract Promises at least one rule."
         )
 
     def test_is_one_of_which_the_source_could_give_no_row_whole(self, gate, drawn):
