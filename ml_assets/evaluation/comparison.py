@@ -24,6 +24,9 @@ MIN_ROWS = 30
 MIN_TAIL = 5
 """Resamples that an interval's end must leave outside; with fewer it is drawn from the spread."""
 
+WITHOUT_DECIMALS = 1000
+SMALLEST = 1e-4
+
 BATCH_CELLS = 2**21
 """Resampled rows held in memory at once: 16 MiB of counts."""
 
@@ -68,9 +71,24 @@ class Difference(NamedTuple):
     def __str__(self) -> str:
         """As in the house's refusals: `difference -0.03, 95% interval [-0.05, -0.01]`."""
         return (
-            f"difference {self.estimate:+.4f}, {100 * self.confidence:.4g}% interval "
-            f"[{self.low:+.4f}, {self.high:+.4f}]"
+            f"difference {plain(self.estimate, sign='+')}, {100 * self.confidence:.4g}% interval "
+            f"[{plain(self.low, sign='+')}, {plain(self.high, sign='+')}]"
         )
+
+
+def plain(value: float, *, sign: str = "") -> str:
+    """A number as a person reads it: `0.71`, `0.7104`, `51,234`.
+
+    Args:
+        value: Any number.
+        sign: "+" to show the sign of positive numbers, too.
+    """
+    if abs(value) >= WITHOUT_DECIMALS:
+        return f"{value:{sign},.0f}"
+    if 0 < abs(value) < SMALLEST:
+        return f"{value:{sign}.1g}"
+    whole, _, decimals = f"{value:{sign}.4f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0'):0<2}" if decimals else whole
 
 
 def compare(
@@ -167,19 +185,28 @@ def _bounds(
     if not np.isfinite(estimate):
         return np.nan, np.nan
     if (first := influences[0]) is not None:
-        influence = first - sum(other for other in influences[1:] if other is not None)
-        return _bounds_from_influence(estimate, influence, confidence=confidence)
+        influence = _joint(
+            [first, *(-each for each in influences[1:] if each is not None)], len(y)
+        )
+        return _bounds_from_influence(
+            estimate, influence, rows=len(first), confidence=confidence
+        )
     drawn = bootstrap(metric, y, models, resamples=resamples, seed=seed)
     return _bounds_from_draws(estimate, drawn, confidence=confidence)
 
 
+def _joint(influences: list[Array], rows: int) -> Array:
+    """Influences on a sum: real rows are the same for all, imagined ones are each model's own."""
+    real = np.sum([each[:rows] for each in influences], axis=0)
+    return np.concatenate([real, *(each[rows:] for each in influences)])
+
+
 def _bounds_from_influence(
-    estimate: float, influence: Array, *, confidence: float
+    estimate: float, influence: Array, *, rows: int, confidence: float
 ) -> tuple[float, float]:
     """The estimate, give or take Student's quantile times the standard error."""
     from scipy.special import stdtrit
 
-    rows = len(influence)
     squares = influence**2
     total = squares.sum()
     if not total:

@@ -44,6 +44,8 @@ class Metric:
         higher_is_better: Its direction.
         needs: What a prediction must be; a decision is a probability at or above the threshold.
         computation: How it is computed.
+        in_label_units: Whether it has the unit of the label, so that a change of it is only
+            large or small against its own value.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Metric:
     higher_is_better: bool
     needs: Needs
     computation: Computation
+    in_label_units: bool = False
 
     def function(self, y: Array, prediction: Array, weights: Array | None = None) -> float:
         """The metric of all rows; `prediction` is already what the metric `needs`."""
@@ -63,6 +66,10 @@ class Metric:
         if self.needs == "decision":
             return (prediction >= threshold).astype(np.float64)
         return prediction
+
+
+RIGHT, WRONG_YES, WRONG_NO = (1.0, 1.0), (0.0, 1.0), (1.0, 0.0)
+"""A label and the decision about it."""
 
 
 def _table(*metrics: Metric) -> Mapping[str, Metric]:
@@ -110,7 +117,11 @@ METRICS: Mapping[str, Metric] = _table(
         formula="share of decisions that are right",
         higher_is_better=True,
         needs="decision",
-        computation=sums.mean_of(lambda y, decision: (y == decision).astype(np.float64)),
+        computation=sums.share_of(
+            lambda y, decision: (y == decision).astype(np.float64),
+            lambda y, _: np.ones_like(y),
+            padding=(RIGHT, WRONG_YES),
+        ),
     ),
     Metric(
         name="precision",
@@ -118,7 +129,9 @@ METRICS: Mapping[str, Metric] = _table(
         higher_is_better=True,
         needs="decision",
         computation=sums.share_of(
-            lambda y, decision: y * decision, lambda _, decision: decision
+            lambda y, decision: y * decision,
+            lambda _, decision: decision,
+            padding=(RIGHT, WRONG_YES),
         ),
     ),
     Metric(
@@ -126,7 +139,9 @@ METRICS: Mapping[str, Metric] = _table(
         formula="share of positive rows that were decided positive",
         higher_is_better=True,
         needs="decision",
-        computation=sums.share_of(lambda y, decision: y * decision, lambda y, _: y),
+        computation=sums.share_of(
+            lambda y, decision: y * decision, lambda y, _: y, padding=(RIGHT, WRONG_NO)
+        ),
     ),
     Metric(
         name="f1",
@@ -134,7 +149,9 @@ METRICS: Mapping[str, Metric] = _table(
         higher_is_better=True,
         needs="decision",
         computation=sums.share_of(
-            lambda y, decision: 2 * y * decision, lambda y, decision: y + decision
+            lambda y, decision: 2 * y * decision,
+            lambda y, decision: y + decision,
+            padding=(RIGHT, WRONG_YES),
         ),
     ),
     Metric(
@@ -143,6 +160,7 @@ METRICS: Mapping[str, Metric] = _table(
         higher_is_better=False,
         needs="value",
         computation=sums.mean_of(sums.absolute_error),
+        in_label_units=True,
     ),
     Metric(
         name="rmse",
@@ -150,6 +168,7 @@ METRICS: Mapping[str, Metric] = _table(
         higher_is_better=False,
         needs="value",
         computation=sums.mean_of(sums.squared_error, combine=sums.root_of_ratio),
+        in_label_units=True,
     ),
     Metric(
         name="mape",

@@ -28,11 +28,13 @@ class Sums:
         terms: Labels and predictions, n rows each, to an array of shape (n, k).
         combine: Sums of shape (..., k) to the metric, shape (...).
         smooth: Whether `combine` has a derivative everywhere it matters.
+        padding: Imagined rows, as pairs of label and decision, that only widen intervals.
     """
 
     terms: Callable[[Array, Array], Array]
     combine: Callable[[npt.NDArray[np.number]], npt.NDArray[np.number]]
     smooth: bool = True
+    padding: tuple[tuple[float, float], ...] = ()
 
     def by_slice(self, y: Array, prediction: Array, weights: Array, rows: Grouping) -> Array:
         """The metric of every slice, undefined ones as NaN."""
@@ -44,17 +46,22 @@ class Sums:
         return lambda counts: _real(self.combine(counts @ terms))
 
     def influence(self, y: Array, prediction: Array) -> Array | None:
-        """How much each row moves the metric, n values of mean 0; None where it is not smooth.
+        """How much each row moves the metric, mean 0; None where it is not smooth.
 
-        The derivative is taken along the imaginary axis, which is exact to rounding.
+        The imagined rows of `padding` come after the n real ones. Without them a share that
+        happens to be 1, such as the precision of a model that said yes only once, would have
+        an interval without width.
 
         Source:
             Squire and Trapp (1998), Using complex variables to estimate derivatives of real
-            functions, for the derivative.
+            functions, for the derivative, which is exact to rounding. Agresti and Coull (1998),
+            Approximate is better than exact for interval estimation of binomial proportions,
+            for the imagined rows.
         """
         if not self.smooth:
             return None
-        terms = self.terms(y, prediction)
+        labels, decisions = np.array(self.padding).reshape(-1, 2).T
+        terms = self.terms(np.append(y, labels), np.append(prediction, decisions))
         means = terms.mean(axis=0)
         steps = means + 1j * STEP * np.eye(len(means))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -86,12 +93,16 @@ def mean_of(
 
 
 def share_of(
-    part: Callable[[Array, Array], Array], whole: Callable[[Array, Array], Array]
+    part: Callable[[Array, Array], Array],
+    whole: Callable[[Array, Array], Array],
+    *,
+    padding: tuple[tuple[float, float], ...],
 ) -> Sums:
-    """The metric that divides the sum of `part` by the sum of `whole`."""
+    """The metric that divides the sum of `part` by the sum of `whole`; `padding` as in `Sums`."""
     return Sums(
         terms=lambda y, prediction: _columns(part(y, prediction), whole(y, prediction)),
         combine=ratio,
+        padding=padding,
     )
 
 

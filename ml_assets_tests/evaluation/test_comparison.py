@@ -126,12 +126,25 @@ def test_turns_the_gain_where_lower_is_better(rng):
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_finds_no_difference_between_a_model_and_itself(metric, rng):
-    y, ours, _ = _models(rng, 500, metric=metric)
+    y, ours, _ = _models(rng, 2_000, metric=metric)
 
     difference = compare(metric, y, ours, ours, resamples=200)
 
-    assert (difference.estimate, difference.low, difference.high) == (0, 0, 0)
+    assert difference.estimate == 0
+    assert difference.low <= 0 <= difference.high
+    assert difference.high < 0.03
     assert not difference.exceeds(0.0)
+
+
+@pytest.mark.parametrize(("decisions", "proven"), [(1, False), (3, False), (60, True)])
+def test_takes_perfect_precision_only_from_many_decisions(decisions, proven):
+    y = np.repeat([0.0, 1.0], [700, 300])
+    cautious = np.where(np.arange(1000) >= 1000 - decisions, 0.9, 0.1)
+
+    difference = compare("precision", y, cautious, np.ones(1000))
+
+    assert difference.challenger == 1.0
+    assert difference.exceeds(0.0) == proven
 
 
 def test_accepts_nothing_where_the_metric_is_undefined():
@@ -190,4 +203,4 @@ def test_reads_as_in_a_refusal():
 
     text = str(compare("brier", y, np.full(100, 0.5), np.full(100, 0.4)))
 
-    assert text.startswith("difference -0.0100, 95% interval [-0.0")
+    assert text.startswith("difference -0.01, 95% interval [-0.0")

@@ -126,22 +126,27 @@ def test_resampled_metric_is_the_metric_of_the_repeated_rows(name, rng):
     assert resampled == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name", METRICS)
+SMOOTH = [
+    name
+    for name in METRICS
+    if name not in {"average_precision", "calibration_error", "median_ape"}
+]
+
+
+@pytest.mark.parametrize("name", SMOOTH)
 def test_influence_is_what_a_little_weight_on_one_row_does(name, rng):
     metric = METRICS[name]
     y = (rng.random(40) < 0.4) + (metric.needs == "value") * 1.0
     p = metric.prepare(rng.random(40).round(1), threshold=0.5)
+    padding = np.array(getattr(metric.computation, "padding", ())).reshape(-1, 2)
     influence = metric.computation.influence(y, p)
-    if influence is None:
-        pytest.skip(f"{name} is not smooth: its interval is the bootstrap's")
-    small = 1e-6
 
-    moved = []
-    for row in range(40):
-        weights = np.ones(40)
-        weights[row] += small * 40
+    y, p = np.append(y, padding[:, 0]), np.append(p, padding[:, 1])
+    small, moved = 1e-6, []
+    for row in range(len(y)):
+        weights = np.ones(len(y))
+        weights[row] += small * len(y)
         moved.append((metric.function(y, p, weights) - metric.function(y, p)) / small)
-
     assert influence == pytest.approx(moved, abs=1e-3)
     assert influence.mean() == pytest.approx(0, abs=1e-9)
 
