@@ -11,9 +11,12 @@ MLAssetsError
 │   ├── WriteConflict
 │   └── ArtifactError      a bundle is missing or is not what its name says
 ├── TrainingError          a model cannot be trained as declared
-└── RegistryError          the registry cannot do what was asked
-    ├── VersionNotFound
-    └── NotPromotable
+├── RegistryError          the registry cannot do what was asked
+│   ├── VersionNotFound
+│   └── NotPromotable
+└── InferenceError         a prediction cannot be made as asked
+    ├── NotCompilable      a fitted step, or a feature, has no direct path
+    └── InvalidRows        rows do not hold the part of the contract that is known by then
 """
 
 
@@ -74,3 +77,15 @@ class VersionNotFound(RegistryError):  # noqa: N818 - named after what happened
 
 class NotPromotable(RegistryError):  # noqa: N818 - named after what happened
     """The challenger stays a challenger; the message says by how much it missed."""
+
+
+class InferenceError(MLAssetsError):
+    """A prediction cannot be made as asked."""
+
+
+class NotCompilable(InferenceError):  # noqa: N818 - named after what happened
+    """A fitted step, or a feature, has no direct path; the message names it and says why."""
+
+
+class InvalidRows(InferenceError):  # noqa: N818 - named after what happened
+    """Rows do not hold the part of the contract that is known at the moment of prediction."""

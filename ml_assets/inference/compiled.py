@@ -1,0 +1,228 @@
+"""A fitted pipeline as direct look-ups: what scikit-learn answers, without a frame.
+
+scikit-learn is made for tables: one row costs milliseconds, spent on building a frame and checking
+it at every step. `compile_pipeline` reads the fitted numbers once and answers one row in
+microseconds, equal to the pipeline's answer to 1e-9. What it does not know it refuses, by the name
+of the step, and the pipeline itself goes on answering.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.pipeline import Pipeline
+
+from ml_assets.inference.affine import affine_of
+from ml_assets.inference.encoders import lookup_of, refusal
+from ml_assets.inference.linear import Linear, linear_of
+from ml_assets.inference.links import EXPONENTIAL, IDENTITY, LOGISTIC, Link
+from ml_assets.inference.lookups import CategoryTerm, Lookup, NumberTerm, Row, Text, TextTerm
+from ml_assets.inference.trees import forest
+
+Columns = Mapping[str, Sequence[Any]]
+"""Many rows, column by column; a missing value is None."""
+
+BOOSTING = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+
+BOOSTING_LINKS = {
+    "log_loss": LOGISTIC,
+    "squared_error": IDENTITY,
+    "absolute_error": IDENTITY,
+    "quantile": IDENTITY,
+    "poisson": EXPONENTIAL,
+    "gamma": EXPONENTIAL,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compiled:
+    """What a pipeline answers: the probability of its second class, or a value.
+
+    An answer is NaN where the look-ups have none, such as for a missing value that no step fills;
+    the pipeline itself then says what is wrong.
+
+    Attributes:
+        columns: The features that are read.
+        one: One row to its answer.
+        many: n rows, column by column, to n answers.
+    """
+
+    columns: tuple[str, ...]
+    one: Callable[[Row], float]
+    many: Callable[[Columns], np.ndarray]
+
+
+def compile_pipeline(pipeline: Pipeline) -> Compiled:
+    """Turn a fitted pipeline into look-ups.
+
+    Args:
+        pipeline: A `ColumnTransformer`, perhaps linear steps, and an estimator of one
+            probability or one value.
+
+    Raises:
+        NotCompilable: If a step of it is not known; the message names it.
+    """
+    (name, encode), *between = pipeline.steps
+    if not between or not isinstance(encode, ColumnTransformer):
+        raise refusal(name, encode, "the first step has to be a ColumnTransformer")
+    last, estimator = between.pop()
+    lookups = _lookups(name, encode)
+    columns = tuple(map(str, encode.feature_names_in_))
+    steps = [(place, step) for place, step in between if step != "passthrough"]
+    if isinstance(estimator, BOOSTING):
+        if steps:
+            raise refusal(
+                *steps[0], "no look-up is known for a step between encoders and trees"
+            )
+        return _trees(last, estimator, lookups, columns)
+    try:
+        linear = linear_of(estimator)
+    except ValueError as error:
+        raise refusal(last, estimator, str(error)) from None
+    if linear is None:
+        raise refusal(last, estimator, "no look-up is known for this estimator")
+    return _scores(_folded(steps, linear), lookups, columns)
+
+
+def _lookups(place: str, encode: ColumnTransformer) -> list[Lookup]:
+    """Turn every encoder into look-ups, in the order of its features."""
+    if encode.transformer_weights:
+        raise refusal(place, encode, "it has transformer_weights")
+    return [
+        lookup_of(f"{place}.{name}", encoder, _names(f"{place}.{name}", encode, columns))
+        for name, encoder, columns in encode.transformers_
+        if encoder != "drop" and len(columns)
+    ]
+
+
+def _names(place: str, encode: ColumnTransformer, columns: Any) -> list[str]:
+    """Return the names of an encoder's columns."""
+    if isinstance(columns, str):
+        return [columns]
+    if all(isinstance(column, str) for column in columns):
+        return list(columns)
+    raise refusal(place, encode, f"its columns are given as {columns!r}, not by name")
+
+
+def _folded(steps: Sequence[tuple[str, Any]], linear: Linear) -> Linear:
+    """Fold the steps between the encoders and a linear model into the model."""
+    weights, intercept, link = linear
+    for place, step in reversed(steps):
+        affine = affine_of(step, len(weights))
+        if affine is None:
+            raise refusal(
+                place, step, "no look-up is known for a step between encoders and model"
+            )
+        weights, added = affine.fold(weights)
+        intercept += added
+    return Linear(weights, intercept, link)
+
+
+def _scores(linear: Linear, lookups: Sequence[Lookup], columns: tuple[str, ...]) -> Compiled:
+    """Fold a linear model into the look-ups of its encoders."""
+    ends = np.cumsum([lookup.width for lookup in lookups])[:-1]
+    parts = np.split(linear.weights, ends)
+    terms = [lookup.weigh(part) for lookup, part in zip(lookups, parts, strict=True)]
+    score = Score(
+        constant=linear.intercept + sum(part.constant for part in terms),
+        numbers=tuple(term for part in terms for term in part.numbers),
+        categories=tuple(term for part in terms for term in part.categories),
+        texts=tuple(term for part in terms for term in part.texts),
+        link=linear.link,
+    )
+    return Compiled(columns=columns, one=score.one, many=score.many)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """The sum of every term's share, through a link."""
+
+    constant: float
+    numbers: tuple[NumberTerm, ...]
+    categories: tuple[CategoryTerm, ...]
+    texts: tuple[TextTerm, ...]
+    link: Link
+
+    def one(self, row: Row) -> float:
+        """Answer one row."""
+        total = self.constant
+        for column, shares, unknown in self.categories:
+            total += shares.get(row[column], unknown)
+        for column, center, slope, offset, missing in self.numbers:
+            value = row[column]
+            total += missing if value is None else (value - center) * slope + offset
+        for column, score in self.texts:
+            text = row[column]
+            total += math.nan if text is None else score.one(text)
+        # Neither NaN nor infinite: scikit-learn refuses both, so the pipeline has to say so.
+        return self.link.one(total) if total - total == 0.0 else math.nan
+
+    def many(self, columns: Columns) -> np.ndarray:
+        """Answer n rows."""
+        rows = len(next(iter(columns.values())))
+        total = np.full(rows, self.constant)
+        for column, shares, unknown in self.categories:
+            found = map(shares.get, columns[column], repeat(unknown))
+            total += np.fromiter(found, dtype=float, count=rows)
+        for column, center, slope, offset, missing in self.numbers:
+            values = np.array(columns[column], dtype=float)
+            total += np.where(np.isnan(values), missing, (values - center) * slope + offset)
+        for column, score in self.texts:
+            total += _over_texts(score.many, columns[column])
+        return self.link.many(np.where(np.isfinite(total), total, np.nan))
+
+
+def _over_texts(
+    score: Callable[[Sequence[str]], np.ndarray], texts: Sequence[Any]
+) -> np.ndarray:
+    """Score texts; NaN where there is none."""
+    if None not in texts:
+        return score(texts)
+    shares = np.full(len(texts), np.nan)
+    shares[[text is not None for text in texts]] = score([t for t in texts if t is not None])
+    return shares
+
+
+def _trees(
+    place: str, estimator: Any, lookups: Sequence[Lookup], columns: tuple[str, ...]
+) -> Compiled:
+    """Walk the trees of a boosted model over the values of its encoders."""
+    link = BOOSTING_LINKS.get(estimator.loss)
+    if link is None or estimator.n_trees_per_iteration_ != 1:
+        raise refusal(place, estimator, "it gives more than one answer per row")
+    try:
+        total = forest(
+            [trees[0] for trees in estimator._predictors],  # noqa: SLF001 - no public way to the trees
+            float(estimator._baseline_prediction[0, 0]),  # noqa: SLF001
+        )
+    except ValueError as error:
+        raise refusal(place, estimator, str(error)) from None
+    answers = _answers_of(estimator)
+    texts = [lookup.column for lookup in lookups if isinstance(lookup, Text)]
+
+    def one(row: Row) -> float:
+        if any(row[column] is None for column in texts):
+            return math.nan
+        values = [value for lookup in lookups for value in lookup.values(row)]
+        return link.one(total(values))
+
+    def many(columns: Columns) -> np.ndarray:
+        rows = [
+            dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+        ]
+        values = [[v for lookup in lookups for v in lookup.values(row)] for row in rows]
+        return answers(np.array(values))
+
+    return Compiled(columns=columns, one=one, many=many)
+
+
+def _answers_of(estimator: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """The estimator's own way from features to answers, for many rows."""
+    if isinstance(estimator, HistGradientBoostingClassifier):
+        return lambda features: estimator.predict_proba(features)[:, 1]
+    return estimator.predict
