@@ -6,8 +6,9 @@ SQLite by default, Postgres by URL; the rooms see SQLAlchemy Core and never whic
 
 import os
 import time
+import weakref
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -93,9 +94,9 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._process = os.getpid()
         self._ensured: set[str] = set()
         self._engine = _sqlite(url) if url.startswith("sqlite") else _server(url)
+        self._belong_to_this_process()
 
     def ensure(self, *tables: sa.Table) -> None:
         """Create those of `tables` that are missing; cheap when asked again."""
@@ -121,9 +122,11 @@ class Store:
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITER_LOCK)))
                 yield connection
 
-    def connect(self) -> AbstractContextManager[sa.Connection]:
+    @contextmanager
+    def connect(self) -> Iterator[sa.Connection]:
         """A connection to read with; what is written on it is thrown away."""
-        return self._own_engine().connect()
+        with self._own_engine().connect() as connection:
+            yield connection
 
     def close(self) -> None:
         """Close all idle connections; the store can be used again."""
@@ -133,8 +136,18 @@ class Store:
         if self._process != os.getpid():
             # After a fork the sockets and file locks are the parent's: forget, do not close.
             self._engine.dispose(close=False)
-            self._process = os.getpid()
+            self._belong_to_this_process()
         return self._engine
+
+    def _belong_to_this_process(self) -> None:
+        """Close the connections when the store goes, but never those of another process."""
+        self._process = os.getpid()
+        weakref.finalize(self, _close, self._engine, self._process)
+
+
+def _close(engine: sa.Engine, process: int) -> None:
+    if os.getpid() == process:
+        engine.dispose()
 
 
 def _add_missing_columns(connection: sa.Connection, table: sa.Table) -> None:
