@@ -59,8 +59,9 @@ class Folder:
 
     def copy_in(self, source: Path, path: str) -> None:
         """Copy a file of this machine to `path`."""
-        # Unbuffered, an object store is handed Arrow buffers, which it does not take.
-        writing = self.files.open_output_stream(path, buffer_size=_BLOCK)
+        # A block that does not fit the buffer goes past it as an Arrow buffer, which the object
+        # store's file system does not take.
+        writing = self.files.open_output_stream(path, buffer_size=2 * _BLOCK)
         with source.open("rb") as reading, writing:
             shutil.copyfileobj(reading, writing, _BLOCK)
 

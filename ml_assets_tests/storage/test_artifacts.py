@@ -8,6 +8,9 @@ from ml_assets.errors import ArtifactError
 from ml_assets.storage import Artifacts
 from ml_assets.storage.folder import Folder
 
+IMAGE = bytes(range(256)) * 12_000
+"""Three megabytes: more than is copied at a time."""
+
 
 def on_disk(tmp_path):
     return Artifacts(str(tmp_path / "artifacts"))
@@ -33,7 +36,7 @@ def bundle(tmp_path):
     folder = tmp_path / "bundle"
     (folder / "plots").mkdir(parents=True)
     (folder / "manifest.json").write_text('{"model": 1}')
-    (folder / "plots" / "curve.png").write_bytes(bytes(range(256)))
+    (folder / "plots" / "curve.png").write_bytes(IMAGE)
     return folder
 
 
@@ -52,7 +55,7 @@ class TestPutting:
 
         assert len(digest) == 64
         assert (kept / "manifest.json").read_text() == '{"model": 1}'
-        assert (kept / "plots" / "curve.png").read_bytes() == bytes(range(256))
+        assert (kept / "plots" / "curve.png").read_bytes() == IMAGE
 
     def test_keeps_the_same_content_once(self, artifacts, bundle, tmp_path):
         first = artifacts.put(bundle)
