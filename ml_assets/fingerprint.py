@@ -78,9 +78,14 @@ def fingerprint(**parts: object) -> str:
 def library_versions(*names: str) -> dict[str, str]:
     """Return the installed version of each library; "python" is the interpreter's own."""
     return {
-        name: platform.python_version() if name == "python" else metadata.version(name)
+        name: platform.python_version() if name == "python" else _version(name)
         for name in sorted(names)
     }
+
+
+@functools.cache
+def _version(name: str) -> str:
+    return metadata.version(name)
 
 
 @dataclass(frozen=True, kw_only=True)

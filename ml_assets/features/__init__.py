@@ -19,6 +19,7 @@ from ml_assets.features.view import (
     contract_frame,
     feature_code_hash,
     materialize_features,
+    materialize_partitions,
 )
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "feature_code_hash",
     "load_training_set",
     "materialize_features",
+    "materialize_partitions",
     "training_batches",
     "training_frame",
     "training_set_table",

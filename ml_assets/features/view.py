@@ -8,7 +8,7 @@ good was decided before; what a model does with missing values is decided after.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 from ml_assets.errors import LeakageError, ProblemError, TableNotFound
 from ml_assets.fingerprint import fingerprint, library_versions, source_hash
 from ml_assets.problem import Field, Problem
+from ml_assets.progress import track
 from ml_assets.storage import Commit, Home, PartitionState
 
 LABEL = "label"
@@ -43,7 +44,6 @@ class FeaturePartition(NamedTuple):
     rows: int
     unchanged: bool
     """Made from the same rows, code and libraries as before, so nothing was computed."""
-    columns: tuple[str, ...]
     missing_rates: Mapping[str, float]
     """Share of rows without a value, by feature; empty when unchanged."""
 
@@ -88,34 +88,39 @@ def contract_frame(problem: Problem, rows: pa.Table | pa.RecordBatch) -> pd.Data
 def materialize_features(
     problem: Problem, home: Home, partition: str, *, run_id: str
 ) -> FeaturePartition:
-    """Compute and store the features of one validated partition, a batch of rows at a time.
+    """Compute and store the features of one validated partition; see `materialize_partitions`."""
+    return next(materialize_partitions(problem, home, [partition], run_id=run_id))
 
-    Nothing is computed when rows, code, known columns and libraries are those of the last time.
+
+def materialize_partitions(
+    problem: Problem, home: Home, partitions: Sequence[str], *, run_id: str
+) -> Iterator[FeaturePartition]:
+    """Compute and store the features of validated partitions, a batch of rows at a time.
+
+    Nothing is computed where rows, code, known columns and libraries are those of the last time.
 
     Raises:
-        TableNotFound: If the partition was never admitted by the gate.
+        TableNotFound: If a partition was never admitted by the gate.
     """
-    table, source = f"{problem.name}/features", f"{problem.name}/validated"
-    validated = home.lake.partitions(source).get(partition)
-    if validated is None:
+    source = f"{problem.name}/validated"
+    # Rows are read as of the version whose hashes were read, whoever writes meanwhile.
+    version = home.lake.version(source)
+    validated = home.lake.partitions(source, version=version)
+    if absent := [name for name in partitions if name not in validated]:
         raise TableNotFound(
-            f"{source} has no partition {partition}, so there is nothing to make features of. "
-            "Materialize it first; if the gate refused it, its verdict says why."
+            f"{source} has no partition {', '.join(absent)}, so there is nothing to make features "
+            "of. Materialize it first; if the gate refused it, its verdict says why."
         )
-    commit = Commit(
-        run_id=run_id,
-        code_hash=feature_code_hash(problem),
-        fingerprint=features_fingerprint(feature_recipe(problem), validated),
-    )
-    live = home.lake.partitions(table).get(partition)
-    if live is not None and live.fingerprint == commit.fingerprint:
-        names = home.lake.batches(table, partitions=[partition]).schema.names
-        return _described(problem, live, names, missing={}, unchanged=True)
-    rows = home.lake.batches(source, partitions=[partition], rows=BATCH_ROWS)
-    missing: Counter[str] = Counter()
-    stream = _stream(problem, rows, missing)
-    state = home.lake.write(table, partition, stream, commit=commit)
-    return _described(problem, state, stream.schema.names, missing=missing, unchanged=False)
+    live = home.lake.partitions(f"{problem.name}/features")
+    code, recipe = feature_code_hash(problem), feature_recipe(problem)
+    for name in track(partitions, "features"):
+        made_from = features_fingerprint(recipe, validated[name])
+        if name in live and live[name].fingerprint == made_from:
+            yield _described(live[name], missing={}, unchanged=True)
+            continue
+        rows = home.lake.batches(source, partitions=[name], version=version, rows=BATCH_ROWS)
+        commit = Commit(run_id=run_id, code_hash=code, fingerprint=made_from)
+        yield _write(problem, home, name, rows, commit=commit)
 
 
 def feature_table(problem: Problem, rows: pd.DataFrame) -> pa.Table:
@@ -159,20 +164,23 @@ def feature_names(problem: Problem, names: list[str]) -> list[str]:
     ]
 
 
+def _write(
+    problem: Problem, home: Home, partition: str, rows: pa.RecordBatchReader, *, commit: Commit
+) -> FeaturePartition:
+    missing: Counter[str] = Counter()
+    stream = _stream(problem, rows, missing)
+    state = home.lake.write(f"{problem.name}/features", partition, stream, commit=commit)
+    return _described(state, missing=missing, unchanged=False)
+
+
 def _described(
-    problem: Problem,
-    state: PartitionState,
-    names: list[str],
-    *,
-    missing: Mapping[str, int],
-    unchanged: bool,
+    state: PartitionState, *, missing: Mapping[str, int], unchanged: bool
 ) -> FeaturePartition:
     return FeaturePartition(
         partition=state.partition,
         state=state,
         rows=state.rows,
         unchanged=unchanged,
-        columns=tuple(feature_names(problem, names)),
         missing_rates={name: nulls / max(state.rows, 1) for name, nulls in missing.items()},
     )
 
@@ -181,18 +189,19 @@ def _stream(
     problem: Problem, rows: pa.RecordBatchReader, missing: Counter[str]
 ) -> pa.RecordBatchReader:
     """Features of batch after batch, in the columns of the first; counts nulls as they pass."""
-    first = next(rows, None) or rows.schema.empty_table()
-    schema = feature_table(problem, contract_frame(problem, first)).schema
-    names = feature_names(problem, schema.names)
+    tables = (feature_table(problem, contract_frame(problem, batch)) for batch in rows)
+    first = next(tables, None)
+    if first is None:
+        first = feature_table(problem, contract_frame(problem, rows.schema.empty_table()))
+    names = feature_names(problem, first.schema.names)
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for batch in chain([first], rows):
-            table = feature_table(problem, contract_frame(problem, batch))
-            _require_columns(problem, table.schema, schema)
+        for table in chain([first], tables):
+            _require_columns(problem, table.schema, first.schema)
             missing.update({name: table[name].null_count for name in names})
             yield from table.to_batches()
 
-    return pa.RecordBatchReader.from_batches(schema, batches())
+    return pa.RecordBatchReader.from_batches(first.schema, batches())
 
 
 def _explain_leak(problem: Problem, error: KeyError | AttributeError) -> None:
