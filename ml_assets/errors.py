@@ -9,14 +9,16 @@ MLAssetsError
 ├── StorageError           a store cannot do what was asked
 │   ├── TableNotFound
 │   ├── WriteConflict
+│   ├── StoreOverloaded    more waits to be written than the store keeps up with
 │   └── ArtifactError      a bundle is missing or is not what its name says
 ├── TrainingError          a model cannot be trained as declared
 ├── RegistryError          the registry cannot do what was asked
 │   ├── VersionNotFound
 │   └── NotPromotable
-└── InferenceError         a prediction cannot be made as asked
-    ├── NotCompilable      a fitted step, or a feature, has no direct path
-    └── InvalidRows        rows do not hold the part of the contract that is known by then
+├── InferenceError         a prediction cannot be made as asked
+│   ├── NotCompilable      a fitted step, or a feature, has no direct path
+│   └── InvalidRows        rows do not hold the part of the contract that is known by then
+└── FeedbackError          feedback cannot be taken as it was sent
 """
 
 
@@ -59,6 +61,10 @@ class WriteConflict(StorageError):  # noqa: N818 - named after what happened
     """Somebody else wrote the same partition at the same time."""
 
 
+class StoreOverloaded(StorageError):  # noqa: N818 - named after what happened
+    """More waits to be written than the store keeps up with; trying again later helps."""
+
+
 class ArtifactError(StorageError):
     """A bundle is missing, or is not what its name says."""
 
@@ -89,3 +95,7 @@ class NotCompilable(InferenceError):  # noqa: N818 - named after what happened
 
 class InvalidRows(InferenceError):  # noqa: N818 - named after what happened
     """Rows do not hold the part of the contract that is known at the moment of prediction."""
+
+
+class FeedbackError(MLAssetsError):
+    """Feedback cannot be taken as it was sent; the message names the field."""

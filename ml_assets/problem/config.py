@@ -16,6 +16,21 @@ from ml_assets.errors import ProblemError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Grain = Literal["daily", "weekly", "monthly"]
+Weight = Annotated[float, Field(gt=0, le=1)]
+Trigger = Literal[
+    "feedback",
+    "drift",
+    "schedule",
+    "manual",
+    "code",
+    "performance",
+    "bug fix",
+    "legislation",
+    "bias",
+    "new KPI",
+    "new feature",
+]
+"""Why a model is trained again."""
 Encoding = Literal["one_hot", "ordinal", "hash", "scale", "pass", "tfidf", "text_hash"]
 
 
@@ -194,6 +209,71 @@ class Schedule(Strict):
     monthly: str | None = Field(default="0 6 1 * *", description="Cron; first of the month.")
 
 
+class ImplicitEvent(Strict):
+    """What something that a person did says about the label, without being asked."""
+
+    label: float
+    weight: Weight = Field(description="What it counts in training; a given label counts 1.")
+    window_days: float = Field(
+        gt=0, description="From the prediction; what happens later says nothing about it."
+    )
+
+
+class Negatives(Strict):
+    """Predictions that somebody saw and did nothing about: some of them become labels of 0."""
+
+    share: Share = Field(description="How many of them; drawn by the prediction's id.")
+    weight: Weight
+    window_days: float = Field(gt=0, description="Without any event until then.")
+    seed: int = 0
+
+
+class Rating(Strict):
+    """How a rating of an answer becomes a label."""
+
+    agrees_from: float = Field(description="From here up, the decision was right.")
+    disagrees_to: float = Field(description="From here down, it was wrong.")
+    weight: Weight
+
+
+class Feedback(Strict):
+    """What is logged of a request, and what becomes a label of it."""
+
+    personal: list[str] = Field(
+        default=[],
+        description="Contract columns left out of the prediction log, beside the sensitive ones.",
+    )
+    implicit: dict[str, ImplicitEvent] = {}
+    negatives: Negatives | None = None
+    rating: Rating | None = None
+    min_batch_labels: int = Field(
+        default=1, ge=1, description="A batch is not sealed before it has so many."
+    )
+
+    @property
+    def longest_window_days(self) -> float:
+        """How long after a prediction an implicit label may still come, or fail to."""
+        windows = [event.window_days for event in self.implicit.values()]
+        return max([*windows, self.negatives.window_days if self.negatives else 0.0])
+
+
+class Retraining(Strict):
+    """When a model is trained again, and how."""
+
+    mode: Literal["stateless", "stateful"] = Field(
+        default="stateless",
+        description="From scratch on the window, or the last model with the new rows only.",
+    )
+    triggers: list[Trigger] = Field(
+        default=["feedback", "schedule", "code"],
+        description="What may start it by itself; a person always may.",
+    )
+    min_new_labels: int = Field(
+        default=100, ge=1, description="Labels by feedback that make it worth while."
+    )
+    min_days_between: float = Field(default=0, ge=0, description="For what starts by itself.")
+
+
 class Config(Strict):
     """A problem's `config.yaml`."""
 
@@ -220,6 +300,19 @@ class Config(Strict):
     training: Training
     promotion: Promotion = Promotion()
     schedule: Schedule = Schedule()
+    feedback: Feedback = Feedback()
+    retraining: Retraining = Retraining()
+
+    @model_validator(mode="after")
+    def _weak_labels_fit_the_kind(self) -> "Config":
+        if self.kind == "regression" and (self.feedback.negatives or self.feedback.rating):
+            msg = "feedback.negatives and feedback.rating need kind: binary"
+            raise ValueError(msg)
+        for name, event in self.feedback.implicit.items():
+            if self.kind == "binary" and event.label not in (0, 1):
+                msg = f"feedback.implicit.{name}: a binary label is 0 or 1, got {event.label:g}"
+                raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _moment_is_known(self) -> "Config":

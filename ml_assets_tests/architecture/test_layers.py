@@ -23,6 +23,7 @@ LAYERS = [
     "evaluation",
     "registry",
     "inference",
+    "feedback",
 ]
 """In the order of the life cycle: a room imports only from itself and from rooms above it."""
 
