@@ -68,11 +68,19 @@ class UTCDateTime(sa.TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
 
-def append_only(table: sa.Table) -> sa.Table:
-    """Let the database itself refuse to change or delete rows of `table`; returns it."""
+def append_only(table: sa.Table, *, erasable: bool = False) -> sa.Table:
+    """Let the database itself refuse to change or delete rows of `table`; returns it.
+
+    Args:
+        table: Its rows are never changed.
+        erasable: They may be deleted, because a person can demand that.
+    """
+    refused = ["update"] if erasable else ["update", "delete", "truncate"]
     postgres = [_POSTGRES_FUNCTION]
-    postgres += [_filled(_POSTGRES_TRIGGER, table, e) for e in ("update", "delete", "truncate")]
-    sqlite = [_filled(_SQLITE_TRIGGER, table, event) for event in ("update", "delete")]
+    postgres += [_filled(_POSTGRES_TRIGGER, table, event) for event in refused]
+    sqlite = [
+        _filled(_SQLITE_TRIGGER, table, event) for event in refused if event != "truncate"
+    ]
     for dialect, statements in (("postgresql", postgres), ("sqlite", sqlite)):
         for statement in statements:
             # SQLAlchemy formats a DDL text with %, so one that is meant has to be doubled.
@@ -110,16 +118,20 @@ class Store:
         self._ensured |= {table.name for table in missing}
 
     @contextmanager
-    def begin(self) -> Iterator[sa.Connection]:
+    def begin(self, *, durable: bool = True) -> Iterator[sa.Connection]:
         """A write transaction: all of the block is kept or, after an error, nothing.
 
         One at a time, over all processes: what the block has read is still so when it writes.
+
+        Args:
+            durable: Wait until the disk has it. Without, what was committed outlives a killed
+                process as well, but the last moments may be lost when the machine loses power.
         """
         with self._own_engine().connect() as connection:
-            connection.execution_options(writes=True)
+            connection.execution_options(writes=True, durable=durable)
             with connection.begin():
                 if connection.dialect.name == "postgresql":
-                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITER_LOCK)))
+                    _begin_postgres(connection, durable=durable)
                 yield connection
 
     @contextmanager
@@ -225,5 +237,17 @@ def _switch_to_wal(cursor: "sa.engine.interfaces.DBAPICursor") -> None:
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     """Take the write lock at the start: one taken later can fail, and cannot be waited for."""
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("begin immediate" if writes else "begin")
+    options = connection.get_execution_options()
+    if options.get("writes", False):
+        level = "full" if options["durable"] else "normal"
+        connection.exec_driver_sql(f"pragma synchronous = {level}")
+        connection.exec_driver_sql("begin immediate")
+    else:
+        connection.exec_driver_sql("begin")
+
+
+def _begin_postgres(connection: sa.Connection, *, durable: bool) -> None:
+    """Queue for the database, and say how sure a commit has to be."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITER_LOCK)))
+    if not durable:
+        connection.exec_driver_sql("set local synchronous_commit = off")

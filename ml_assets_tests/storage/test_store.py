@@ -84,6 +84,9 @@ with store.connect() as connection:
 """
 
 
+DURABILITY = {"sqlite": "pragma synchronous", "postgresql": "show synchronous_commit"}
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request, tmp_path):
     if request.param == "sqlite":
@@ -150,6 +153,16 @@ class TestTransactions:
             seen = value_in(store)
 
         assert (seen, value_in(store)) == (1, 2)
+
+    def test_do_not_wait_for_readers(self, store):
+        add(store, value=1)
+
+        with store.connect() as reading:
+            before = reading.scalar(sa.select(COUNTERS.c.value))
+            increment(store, 1)
+            during = reading.scalar(sa.select(sa.func.count()).select_from(COUNTERS))
+
+        assert (before, during, value_in(store)) == (1, 1, 2)
 
     def test_hold_foreign_keys(self, store):
         with pytest.raises(sa.exc.IntegrityError), store.begin() as connection:
@@ -258,6 +271,37 @@ class TestAppendOnly:
         with released.connect() as connection:
             notes = connection.scalars(sa.select(RELEASES.c.note).order_by(RELEASES.c.version))
             assert notes.all() == [{"why": "better"}, None]
+
+    def test_lets_rows_be_erased_where_a_person_can_demand_it(self, store):
+        requests = append_only(
+            sa.Table("requests", sa.MetaData(), sa.Column("name", sa.String)), erasable=True
+        )
+        store.ensure(requests)
+        with store.begin() as connection:
+            connection.execute(requests.insert(), [{"name": "Ann"}, {"name": "Bob"}])
+
+        with (
+            pytest.raises(sa.exc.DBAPIError, match="requests is append-only"),
+            store.begin() as connection,
+        ):
+            connection.execute(requests.update().values(name="Eve"))
+        with store.begin() as connection:
+            connection.execute(requests.delete().where(requests.c.name == "Ann"))
+
+        with store.connect() as connection:
+            assert connection.scalars(sa.select(requests.c.name)).all() == ["Bob"]
+
+
+class TestDurability:
+    @pytest.mark.parametrize(("durable", "levels"), [(True, {2, "on"}), (False, {1, "off"})])
+    def test_is_waited_for_as_the_caller_says(self, store, durable, levels):
+        with store.begin(durable=not durable):
+            pass
+
+        with store.begin(durable=durable) as connection:
+            found = connection.exec_driver_sql(DURABILITY[connection.dialect.name]).scalar()
+
+        assert found in levels
 
 
 class TestTimes:
