@@ -1,0 +1,38 @@
+"""From source files to `raw`: read, placed in partitions, the newest version of every row.
+
+`files` finds them, `text`, `quotes`, `csv_rows`, `json_rows` and `parquet_rows` read them, `reading`
+says what their columns are and `placing` which partition a row belongs to. `ledger` remembers
+what was seen, `plan` decides what is due, `newest` which versions of a row give way, `update`
+writes. Raw is text, exactly as the source has it; whether it is good is for `validation`.
+"""
+
+from ml_assets.ingestion.files import SourceFile, discover
+from ml_assets.ingestion.intake import ingest
+from ml_assets.ingestion.placing import UNPLACED
+from ml_assets.ingestion.report import (
+    Ingested,
+    IngestedFile,
+    IngestedPartition,
+    RefusedFile,
+)
+from ml_assets.ingestion.sources import (
+    pending_files,
+    register_source,
+    source_partitions,
+    sources,
+)
+
+__all__ = [
+    "UNPLACED",
+    "Ingested",
+    "IngestedFile",
+    "IngestedPartition",
+    "RefusedFile",
+    "SourceFile",
+    "discover",
+    "ingest",
+    "pending_files",
+    "register_source",
+    "source_partitions",
+    "sources",
+]

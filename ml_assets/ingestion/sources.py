@@ -1,0 +1,159 @@
+"""Where a problem's rows come from, and what of it raw does not have yet."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from ml_assets.errors import SourceError
+from ml_assets.fingerprint import fingerprint, source_hash
+from ml_assets.ingestion.files import SourceFile, find, source_file
+from ml_assets.ingestion.ledger import Content, Delivery, Ledger, Merge, replaced, same_delivery
+from ml_assets.ingestion.placing import UNPLACED
+from ml_assets.ingestion.plan import concerned
+from ml_assets.ingestion.reading import Reading
+from ml_assets.ingestion.report import RefusedFile
+from ml_assets.ingestion.rows import read_rows
+from ml_assets.ingestion.spool import Spool
+from ml_assets.problem import Problem
+from ml_assets.progress import track
+from ml_assets.storage import Home
+
+
+class Seen(NamedTuple):
+    """What is at the registered places now."""
+
+    files: list[SourceFile]
+    """Oldest first."""
+    refused: tuple[RefusedFile, ...]
+    """Places where nothing is any more."""
+
+
+def register_source(problem: Problem, home: Home, source: Path) -> None:
+    """Remember a file or folder that the problem's rows come from.
+
+    Raises:
+        SourceError: If there is no such file or folder, or the file is of no known format.
+    """
+    place = source.expanduser().resolve()
+    if not place.is_dir():
+        find(place)
+    Ledger(home.store, problem.name).register(place)
+
+
+def sources(problem: Problem, home: Home) -> list[Path]:
+    """The files and folders that the problem's rows come from."""
+    return Ledger(home.store, problem.name).places()
+
+
+def pending_files(problem: Problem, home: Home) -> list[SourceFile]:
+    """Files of which raw does not have everything yet: new or revised ones, oldest first.
+
+    A refused file is not pending until it is revised, nor are rows from before the problem's
+    first partition.
+    """
+    ledger = Ledger(home.store, problem.name)
+    reading = Reading.of(problem)
+    known = ledger.deliveries()
+    merges = ledger.merges(home.lake.partitions(f"{problem.name}/raw"))
+    start = problem.partition_of(problem.config.partitions.start)
+    return [
+        file
+        for file in seen(ledger).files
+        if _is_pending(same_delivery(file, known), known, merges, reading, start)
+    ]
+
+
+def source_partitions(problem: Problem, home: Home) -> list[str]:
+    """Partitions that the readable files of the registered sources have rows of, sorted.
+
+    A content that nobody read before is read for it, once.
+    """
+    ledger = Ledger(home.store, problem.name)
+    reading = Reading.of(problem)
+    files = {file.content_hash: file for file in seen(ledger).files}
+    contents = ledger.contents()
+    unread = [f for h, f in files.items() if not is_read(contents.get(h), reading)]
+    for file in track(unread, f"look through {problem.name}"):
+        contents[file.content_hash] = _look_through(file, reading, problem.partition_of)
+        ledger.note(file.content_hash, contents[file.content_hash])
+    found = (contents[each].found for each in files)
+    partitions = {partition for each in found if each for partition in each.rows}
+    return sorted(partitions - {UNPLACED})
+
+
+def seen(ledger: Ledger) -> Seen:
+    """Look at the registered places."""
+    paths: dict[Path, None] = {}
+    refused: list[RefusedFile] = []
+    for place in ledger.places():
+        try:
+            paths |= dict.fromkeys(find(place))
+        except SourceError as error:
+            refused.append(RefusedFile(str(place), str(error)))
+    ordered = sorted(paths, key=lambda path: (path.stat().st_mtime_ns, str(path)))
+    hashes = ledger.hashes(ordered)
+    closed = (
+        RefusedFile(path.name, CLOSED.format(path)) for path in ordered if path not in hashes
+    )
+    files = [source_file(path, hashes[path]) for path in ordered if path in hashes]
+    return Seen(files, (*refused, *closed))
+
+
+CLOSED = "{} cannot be opened. Check who may read it."
+
+
+def is_read(content: Content | None, reading: Reading) -> bool:
+    """Whether a content was read the way it would be read now."""
+    return content is not None and content.reading == reading_hash(reading)
+
+
+@cache
+def reading_code() -> str:
+    """Hash of the source that reads files."""
+    return source_hash(read_rows)
+
+
+def reading_hash(reading: Reading) -> str:
+    """Hash of everything that decides what the rows of a given file are."""
+    return fingerprint(code=reading_code(), reading=reading)
+
+
+def _is_pending(
+    delivery: Delivery | None,
+    known: Sequence[Delivery],
+    merges: dict[str, Merge],
+    reading: Reading,
+    start: str,
+) -> bool:
+    if delivery is None or not is_read(delivery.content, reading):
+        return True
+    has = {p for p, merge in merges.items() if delivery.sequence in merge.sequences}
+    wanted = (
+        {p for p in concerned(delivery, replaced(delivery, known)) if p >= start}
+        if delivery.found
+        else set()
+    )
+    return bool(wanted - has)
+
+
+def _look_through(
+    file: SourceFile, reading: Reading, partition_of: Callable[[date], str]
+) -> Content:
+    """Read a file for what it has, keeping none of its rows."""
+    delivery = Delivery(0, str(file.path), file.path.name, file.content_hash, None)
+    with tempfile.TemporaryDirectory() as folder, Spool(Path(folder) / "rows") as spool:
+        try:
+            found = read_rows(
+                delivery,
+                file.format,
+                reading=reading,
+                partition_of=partition_of,
+                spool=spool,
+                wanted=(),
+            )
+        except SourceError as error:
+            return Content(reading_hash(reading), str(error), None)
+    return Content(reading_hash(reading), None, found)
