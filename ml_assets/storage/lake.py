@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -168,6 +169,7 @@ class Lake:
 
         Raises:
             TableNotFound: If the table, a partition or a column asked for is not there.
+            StorageError: If a file on disk is damaged, or was purged.
         """
         return self.batches(
             table, partitions=partitions, columns=columns, version=version
@@ -194,7 +196,8 @@ class Lake:
         scanner = found.scanner(
             columns=names, batch_size=rows, batch_readahead=4, fragment_readahead=1
         )
-        return scanner.to_reader()
+        whole = _readable(scanner.to_batches(), table, opened.version())
+        return pa.RecordBatchReader.from_batches(scanner.projected_schema, whole)
 
     def scan(
         self,
@@ -233,6 +236,25 @@ class Lake:
     def history(self, table: str, *, limit: int | None = None) -> list[TableCommit]:
         """Every commit of the table, newest first."""
         return [history_line(entry) for entry in self._existing(table).history(limit)]
+
+    def purge(self, table: str, *, older_than: timedelta) -> int:
+        """Remove from disk what the newest version does not need, and what killed runs left.
+
+        For good: versions that need a removed file stop being readable.
+
+        Args:
+            table: `<problem>/<noun>`.
+            older_than: Age of the files to remove, in whole hours. Zero is only safe while nobody
+                writes: the file of a write under way is not needed yet.
+
+        Returns:
+            Number of files removed.
+        """
+        hours = int(older_than / timedelta(hours=1))
+        removed = self._existing(table).vacuum(
+            hours, dry_run=False, enforce_retention_duration=False, full=True
+        )
+        return len(removed)
 
     def _view_source(self, connection: "duckdb.DuckDBPyConnection", table: str) -> str:
         """What a view of `table` selects from."""
@@ -304,6 +326,24 @@ def _pauses() -> Iterator[float]:
     """Seconds to wait between attempts: longer and longer, and never the same for two writers."""
     for attempt in range(COMMIT_ATTEMPTS):
         yield random.uniform(0, min(LONGEST_PAUSE, 0.005 * 2**attempt))  # noqa: S311
+
+
+def _readable(
+    batches: Iterator[pa.RecordBatch], table: str, version: int
+) -> Iterator[pa.RecordBatch]:
+    """The same batches, with the house's words for what a disk can do to a file."""
+    try:
+        yield from batches
+    except FileNotFoundError as error:
+        raise StorageError(
+            f"Version {version} of {table} needs a file that is gone: {error}. "
+            f"Was it purged? Read a newer version, or materialize the partition again."
+        ) from error
+    except (OSError, pa.ArrowInvalid) as error:
+        raise StorageError(
+            f"A file of {table} is damaged: {error}. "
+            f"Materialize its partition again, or restore the file from a backup."
+        ) from error
 
 
 def _chosen(opened: DeltaTable, table: str, partitions: Sequence[str] | None) -> list[LiveFile]:

@@ -74,7 +74,9 @@ def write_rows(
     try:
         with (
             folder.files.open_output_stream(name) as stream,
-            pq.ParquetWriter(stream, schema, compression="zstd") as writer,
+            pq.ParquetWriter(
+                stream, schema, compression="zstd", write_page_checksum=True
+            ) as writer,
         ):
             for group in _row_groups(batches, schema):
                 for batch in group.to_batches():
@@ -94,7 +96,9 @@ def write_rows(
 def dataset(folder: Folder, files: Sequence[LiveFile], schema: pa.Schema) -> ds.Dataset:
     """`files` as one Arrow dataset of the columns `schema` and `partition`, in this order."""
     # Reading ahead saves round trips to an object store; on a disk it only fills memory.
-    options = ds.ParquetFragmentScanOptions(pre_buffer=folder.local is None)
+    options = ds.ParquetFragmentScanOptions(
+        pre_buffer=folder.local is None, page_checksum_verification=True
+    )
     parquet = ds.ParquetFileFormat(default_fragment_scan_options=options)
     fragments = [
         parquet.make_fragment(

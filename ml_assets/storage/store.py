@@ -212,9 +212,8 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
     cursor = connection.cursor()
     cursor.execute(f"pragma busy_timeout = {BUSY_SECONDS * 1000}")
     cursor.execute("pragma foreign_keys = on")
-    cursor.execute(
-        "pragma recursive_triggers = on"
-    )  # or `insert or replace` slips past append_only
+    # Without this, `insert or replace` slips past the triggers of an append-only table.
+    cursor.execute("pragma recursive_triggers = on")
     _switch_to_wal(cursor)
     cursor.close()
 

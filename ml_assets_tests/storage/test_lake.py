@@ -481,6 +481,43 @@ class TestDeleting:
         assert lake.tables() == []
 
 
+class TestOnDisk:
+    def test_notices_one_changed_byte(self, tmp_path):
+        lake = on_disk(tmp_path)
+        lake.write(TABLE, "a", rows_of(*range(10_000)), commit=commit())
+        (file,) = tmp_path.rglob("*.parquet")
+        content = bytearray(file.read_bytes())
+        content[len(content) // 3] ^= 1
+        file.write_bytes(content)
+
+        with pytest.raises(StorageError, match=r"A file of complaints/raw is damaged.*again"):
+            lake.read(TABLE)
+
+    def test_keeps_only_what_is_live_after_a_purge(self, tmp_path):
+        lake = on_disk(tmp_path)
+        for number in range(3):
+            lake.write(TABLE, "Germany|2015-03", rows_of(number), commit=commit())
+        (next(tmp_path.rglob("*.parquet")).parent / "left_by_a_kill.parquet").touch()
+
+        removed = lake.purge(TABLE, older_than=timedelta(0))
+
+        assert removed == 3
+        assert len(list(tmp_path.rglob("*.parquet"))) == 1
+        assert lake.read(TABLE)["amount"].to_pylist() == [2]
+        with pytest.raises(
+            StorageError, match=r"Version 1 of complaints/raw needs a file that"
+        ):
+            lake.read(TABLE, version=1)
+
+    def test_keeps_what_is_younger_than_asked_for(self, tmp_path):
+        lake = on_disk(tmp_path)
+        for number in range(3):
+            lake.write(TABLE, "a", rows_of(number), commit=commit())
+
+        assert lake.purge(TABLE, older_than=timedelta(days=1)) == 0
+        assert lake.read(TABLE, version=1)["amount"].to_pylist() == [0]
+
+
 class TestOpenness:
     def test_any_delta_client_can_read_it(self, tmp_path):
         lake = on_disk(tmp_path)
