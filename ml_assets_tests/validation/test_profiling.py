@@ -170,4 +170,4 @@ def test_association_by_chance_is_near_zero_however_many_categories(rng):
     names = pd.Series(rng.integers(150, size=2_000))
 
     assert cramers_v(names, labels) < 0.12
-    assert cramers_v(pd.Series(["same"] * 400), labels) == 0.0
+    assert cramers_v(pd.Series(["same"] * 2_000), labels) == 0.0
