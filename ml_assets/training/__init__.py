@@ -5,3 +5,29 @@
 Test rows are never touched here, and metrics are given as a function: how they are computed, and
 what is done with a model, is for the rooms below.
 """
+
+from ml_assets.training.epochs import EpochMetric
+from ml_assets.training.training import (
+    Competitor,
+    Fitted,
+    Measure,
+    Parent,
+    Trained,
+    environment,
+    train,
+    training_code_hash,
+    training_fingerprint,
+)
+
+__all__ = [
+    "Competitor",
+    "EpochMetric",
+    "Fitted",
+    "Measure",
+    "Parent",
+    "Trained",
+    "environment",
+    "train",
+    "training_code_hash",
+    "training_fingerprint",
+]

@@ -1,0 +1,131 @@
+"""Fitting batch by batch, with checkpoints: a training that was killed goes on where it was.
+
+The order in which rows are seen is drawn from the seed and the number of the epoch, so that an
+epoch is the same whether or not the ones before it ran in the same process.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import is_classifier
+
+from ml_assets.progress import track
+from ml_assets.training.matrices import Batches
+
+CLASSES = np.array([0.0, 1.0])
+STATE = "state.skops"
+
+
+class EpochMetric(NamedTuple):
+    """How good a model was after one epoch."""
+
+    epoch: int
+    """Passes over the rows so far."""
+    loss_train: float
+    loss_validation: float
+    kpi_train: float
+    kpi_validation: float
+
+
+Watch = Callable[[Any, int], EpochMetric]
+"""Says how good a model is after an epoch."""
+
+
+class Progress(NamedTuple):
+    """A fit that is under way."""
+
+    model: Any
+    epochs: int
+    curve: tuple[EpochMetric, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """Where the state of one fit is kept while it runs."""
+
+    folder: Path
+    every: int
+    """Epochs between two checkpoints."""
+
+    def save(self, progress: Progress) -> None:
+        """Keep the state; it is there whole, or the one before is."""
+        import skops.io
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        unfinished = self.folder / f"{STATE}.{os.getpid()}"
+        curve = json.dumps(progress.curve)
+        state = {"model": progress.model, "epochs": progress.epochs, "curve": curve}
+        with unfinished.open("wb") as file:
+            skops.io.dump(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(self.folder / STATE)
+
+    def load(self) -> Progress | None:
+        """The state that was kept, if any."""
+        import skops.io
+
+        path = self.folder / STATE
+        if not path.exists():
+            return None
+        # Our own file, written a moment ago by this very code; it names scikit-learn's types only.
+        state = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+        curve = tuple(EpochMetric(*metric) for metric in json.loads(state["curve"]))
+        return Progress(state["model"], state["epochs"], curve)
+
+    def remove(self) -> None:
+        """Forget the state; the fit is done."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def fit_in_epochs(
+    model: Any,
+    batches: Batches,
+    *,
+    epochs: int,
+    seed: int,
+    watch: Watch | None = None,
+    checkpoint: Checkpoint | None = None,
+    label: str = "epochs",
+) -> Progress:
+    """Fit by `partial_fit`, epoch after epoch; goes on from a checkpoint where there is one.
+
+    Args:
+        model: Unfitted, or fitted before and to be continued.
+        batches: Rows to fit; each epoch sees them in another order.
+        epochs: Passes over the rows.
+        seed: Draws the order.
+        watch: Measures the model after each epoch.
+        checkpoint: Where the state is kept.
+        label: What a person reads beside the progress bar.
+    """
+    begun = checkpoint.load() if checkpoint else None
+    progress = begun or Progress(model, 0, ())
+    for epoch in track(range(progress.epochs, epochs), label):
+        _one_epoch(progress.model, batches, seed=seed, epoch=epoch)
+        measured = (watch(progress.model, epoch + 1),) if watch else ()
+        progress = Progress(progress.model, epoch + 1, (*progress.curve, *measured))
+        if checkpoint and ((epoch + 1) % checkpoint.every == 0 or epoch + 1 == epochs):
+            checkpoint.save(progress)
+    return progress
+
+
+def _one_epoch(model: Any, batches: Batches, *, seed: int, epoch: int) -> None:
+    """Show every row to the model once."""
+    rng = np.random.default_rng([seed, epoch])
+    own_seed = model.get_params().get("random_state")
+    classes = {"classes": CLASSES} if is_classifier(model) else {}
+    for place in rng.permutation(len(batches)):
+        batch = batches.load(int(place))
+        if own_seed is not None:
+            # Rows are shuffled inside, by this number, which is why none is copied here.
+            model.set_params(random_state=int(rng.integers(2**31 - 1)))
+        model.partial_fit(batch.X, batch.y, sample_weight=batch.weight, **classes)
+    if own_seed is not None:
+        model.set_params(random_state=own_seed)

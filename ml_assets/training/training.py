@@ -1,0 +1,399 @@
+"""One training: several algorithms on the same matrices, the best of them fitted once more.
+
+Every estimator of `config.yaml` is fitted on the train rows and measured on the validation rows;
+the declared KPI chooses the winner, which is then fitted on both. Everything that made the model
+is in the training fingerprint: the same fingerprint is the same model, bit by bit.
+"""
+
+import math
+import platform
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from ml_assets.errors import TrainingError
+from ml_assets.features import TrainingSet
+from ml_assets.fingerprint import fingerprint, library_versions, source_hash
+from ml_assets.problem import Problem
+from ml_assets.progress import track
+from ml_assets.storage import Home
+from ml_assets.training.encoders import Family, column_transformer
+from ml_assets.training.epochs import (
+    Checkpoint,
+    EpochMetric,
+    Progress,
+    Watch,
+    fit_in_epochs,
+)
+from ml_assets.training.estimators import (
+    Kind,
+    Values,
+    epochs_of,
+    kind_named,
+    loss_of,
+    predictions,
+    unfitted,
+)
+from ml_assets.training.matrices import Batches, each, labels
+from ml_assets.training.rows import FITTED, Rows
+
+LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
+"""What a model is computed with; another version may give another model."""
+
+Measure = Callable[[Values, Values], dict[str, float]]
+"""Labels and predictions to metrics by name, among them the KPI."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A model, and how it was fitted."""
+
+    estimator: str
+    """Its name in `config.yaml`."""
+    kind: str
+    pipeline: Pipeline
+    """Steps `encode` and `model`."""
+    hyperparameters: dict[str, Any]
+    """All of them, those that `config.yaml` leaves open included."""
+    seconds: float
+    curve: tuple[EpochMetric, ...]
+    """Of an estimator that learns in epochs: how good it was after each."""
+    warnings: tuple[str, ...]
+
+    @property
+    def hyperparameters_hash(self) -> str:
+        """The version of this axis: of the estimator's kind and its hyperparameters."""
+        return fingerprint(kind=self.kind, hyperparameters=self.hyperparameters)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Competitor:
+    """One estimator of a training, fitted on the train rows only."""
+
+    name: str
+    kind: str
+    kpi: float
+    """On the validation rows; decides who wins."""
+    train: dict[str, float]
+    """Metrics on the rows it was fitted on."""
+    validation: dict[str, float]
+    """Metrics on rows it never saw."""
+    seconds: float
+    curve: tuple[EpochMetric, ...]
+    hyperparameters: dict[str, Any]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """The outcome of a training."""
+
+    winner: Fitted
+    competitors: tuple[Competitor, ...]
+    skipped: dict[str, str]
+    """Estimator to why it did not compete."""
+    training_set: TrainingSet
+    fingerprint: str
+    seed: int
+    feature_names: tuple[str, ...]
+    """Features that the model reads, in the order of `config.yaml`."""
+    environment: dict[str, str]
+    seconds: float
+    on_disk: bool
+    """The rows did not fit into memory, so they were fitted in batches."""
+    parent: str | None
+    """Version that was continued; None when fitted from scratch."""
+
+
+class Parent(NamedTuple):
+    """A model that is to be continued."""
+
+    version: str
+    estimator: str
+    """Its name in `config.yaml`."""
+    pipeline: Pipeline
+    training_set: TrainingSet
+
+
+class _Run(NamedTuple):
+    """What every step of one training needs."""
+
+    problem: Problem
+    rows: Rows
+    folder: Path
+    """For checkpoints."""
+    measure: Measure
+
+
+class _Matrices(NamedTuple):
+    """The rows as one family of estimators wants them."""
+
+    encoder: ColumnTransformer
+    train: Batches
+    validation: Batches
+
+
+class _Fit(NamedTuple):
+    """What fitting gave."""
+
+    model: Any
+    seconds: float
+    curve: tuple[EpochMetric, ...]
+    warnings: tuple[str, ...]
+
+
+def training_fingerprint(
+    problem: Problem, training_set: TrainingSet, *, parent: str | None = None
+) -> str:
+    """Everything that a model is made from; the same fingerprint needs no training.
+
+    Args:
+        problem: Its contract and features by their source, and its configuration, count.
+        training_set: Counts by the content of its rows and partitions.
+        parent: Version that would be continued.
+    """
+    config = problem.config
+    training = config.training.model_dump(exclude={"checkpoint_every"})
+    return fingerprint(
+        training_set=training_set.id,
+        features=source_hash(problem.features, problem.contract),
+        code=training_code_hash(),
+        training=training,
+        # Order decides ties between estimators, and the order of a model's columns.
+        order=[list(config.training.estimators), list(config.training.encoders)],
+        kind=config.kind,
+        kpi=[config.kpi.metric, config.kpi.direction],
+        libraries=library_versions(*LIBRARIES),
+        parent=parent,
+    )
+
+
+def training_code_hash() -> str:
+    """Source of the code that fits models."""
+    return source_hash(train)
+
+
+def train(
+    problem: Problem,
+    home: Home,
+    training_set: TrainingSet,
+    *,
+    measure: Measure,
+    parent: Parent | None = None,
+) -> Trained:
+    """Fit the estimators of `config.yaml`, choose by the KPI, fit the winner on all rows.
+
+    A training that was killed goes on at the last checkpoint when it is called again.
+
+    Args:
+        problem: What to fit, and how.
+        home: Where the rows are, and where checkpoints are kept.
+        training_set: Which rows; those of its test split are never read.
+        measure: Computes the metrics.
+        parent: Continue this model with what is new, instead of fitting from scratch.
+
+    Raises:
+        TrainingError: If an estimator or encoder is declared wrongly, or none can be fitted.
+    """
+    started = time.perf_counter()
+    made_from = training_fingerprint(problem, training_set, parent=parent and parent.version)
+    folder = home.path / "checkpoints" / problem.name / made_from
+    rows = Rows.of(problem, home, training_set, folder=folder / "batches")
+    run = _Run(problem, rows, folder, measure)
+    # More threads make sparse fits slower when cores are busy, and sums differ with their number.
+    with threadpool_limits(1):
+        competitors, skipped = _compete(run)
+        winner = _refit(run, _best(problem, competitors))
+    shutil.rmtree(folder, ignore_errors=True)
+    return Trained(
+        winner=winner,
+        competitors=competitors,
+        skipped=skipped,
+        training_set=training_set,
+        fingerprint=made_from,
+        seed=problem.config.training.seed,
+        feature_names=tuple(problem.config.training.encoders),
+        environment=environment(),
+        seconds=time.perf_counter() - started,
+        on_disk=rows.on_disk,
+        parent=None,
+    )
+
+
+def environment() -> dict[str, str]:
+    """Versions of what a model is computed with, and on what kind of machine."""
+    machine = {"platform": f"{platform.system()} {platform.machine()}"}
+    return {**library_versions("python", "skops", "threadpoolctl", *LIBRARIES), **machine}
+
+
+def _compete(run: _Run) -> tuple[tuple[Competitor, ...], dict[str, str]]:
+    """Fit every estimator that can be fitted on the train rows."""
+    training = run.problem.config.training
+    matrices: dict[Family, _Matrices] = {}
+    competitors, skipped = [], {}
+    kinds = {name: _kind(run.problem, name) for name in training.estimators}
+    for name, kind in track(kinds.items(), "estimators", total=len(kinds)):
+        if run.rows.on_disk and kind.learns == "at once":
+            limit = f"{training.memory_limit_mb:,} MB"
+            skipped[name] = f"learns from all rows at once, which take more than {limit}"
+            continue
+        if kind.family not in matrices:
+            matrices[kind.family] = _encode(run, kind.family)
+        competitors.append(_competitor(run, name, matrices[kind.family]))
+    if not competitors:
+        reasons = "; ".join(f"{name} {why}" for name, why in skipped.items())
+        raise TrainingError(
+            f"{run.problem.name}: no estimator can be fitted: {reasons}. Raise "
+            "training.memory_limit_mb, or add an estimator that learns in batches, such as sgd."
+        )
+    return tuple(competitors), skipped
+
+
+def _kind(problem: Problem, name: str) -> Kind:
+    estimator = problem.config.training.estimators[name]
+    return kind_named(name, estimator, predicts=problem.config.kind)
+
+
+def _encode(run: _Run, family: Family) -> _Matrices:
+    encoder = _encoder(run.problem, family)
+    train = run.rows.matrices(encoder, ["train"], fit=True, name=f"{family}_train")
+    validation = run.rows.matrices(
+        encoder, ["validation"], fit=False, name=f"{family}_validation"
+    )
+    return _Matrices(encoder, train, validation)
+
+
+def _encoder(problem: Problem, family: Family) -> ColumnTransformer:
+    training = problem.config.training
+    return column_transformer(training.encoders, family, seed=training.seed)
+
+
+def _competitor(run: _Run, name: str, matrices: _Matrices) -> Competitor:
+    watch = _watch(run, matrices)
+    fit = _fit(run, name, matrices.train, checkpoint=f"{name}_train", watch=watch)
+    validation = _measured(run, fit.model, matrices.validation)
+    return Competitor(
+        name=name,
+        kind=run.problem.config.training.estimators[name].kind,
+        kpi=_kpi(run.problem, validation),
+        train=_measured(run, fit.model, matrices.train),
+        validation=validation,
+        seconds=fit.seconds,
+        curve=fit.curve,
+        hyperparameters=fit.model.get_params(),
+        warnings=fit.warnings,
+    )
+
+
+def _fit(
+    run: _Run, name: str, batches: Batches, *, checkpoint: str, watch: Watch | None = None
+) -> _Fit:
+    """Fit one estimator, keeping what it warns of."""
+    training, kind = run.problem.config.training, _kind(run.problem, name)
+    model = unfitted(
+        name, training.estimators[name], kind, training.encoders, seed=training.seed
+    )
+    kept = Checkpoint(folder=run.folder / checkpoint, every=training.checkpoint_every)
+    started = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            progress = (
+                _fit_at_once(model, batches)
+                if kind.learns == "at once"
+                else fit_in_epochs(
+                    model,
+                    batches,
+                    epochs=epochs_of(kind, model),
+                    seed=training.seed,
+                    watch=watch,
+                    checkpoint=kept,
+                    label=f"epochs of {name}",
+                )
+            )
+        except ValueError as error:
+            raise TrainingError(
+                f"{run.problem.name}: {name} cannot be fitted: {error}"
+            ) from error
+    said = dict.fromkeys(f"{each.category.__name__}: {each.message}" for each in caught)
+    seconds = time.perf_counter() - started
+    return _Fit(progress.model, seconds, progress.curve, tuple(said))
+
+
+def _fit_at_once(model: Any, batches: Batches) -> Progress:
+    X, y, weight = batches.load(0)
+    model.fit(X, y, sample_weight=None if (weight == 1).all() else weight)
+    return Progress(model, 1, ())
+
+
+def _refit(run: _Run, best: Competitor) -> Fitted:
+    """Fit the winner on train and validation rows together."""
+    family = _kind(run.problem, best.name).family
+    encoder = _encoder(run.problem, family)
+    batches = run.rows.matrices(encoder, FITTED, fit=True, name=f"{family}_all")
+    fit = _fit(run, best.name, batches, checkpoint=f"{best.name}_all")
+    return Fitted(
+        estimator=best.name,
+        kind=best.kind,
+        pipeline=Pipeline([("encode", encoder), ("model", fit.model)]),
+        hyperparameters=fit.model.get_params(),
+        seconds=fit.seconds,
+        curve=best.curve,
+        warnings=fit.warnings,
+    )
+
+
+def _best(problem: Problem, competitors: tuple[Competitor, ...]) -> Competitor:
+    """The best by the KPI; of equals, the first in `config.yaml`."""
+    sign = 1 if problem.config.kpi.direction == "higher" else -1
+    best = max(
+        competitors,
+        key=lambda each: -math.inf if math.isnan(each.kpi) else sign * each.kpi,
+    )
+    if math.isnan(best.kpi):
+        raise TrainingError(
+            f"{problem.name}: {problem.config.kpi.metric} is undefined on the validation rows for "
+            "every estimator. It needs rows of every class; see split.validation_share."
+        )
+    return best
+
+
+def _kpi(problem: Problem, metrics: Mapping[str, float]) -> float:
+    name = problem.config.kpi.metric
+    if name not in metrics:
+        raise TrainingError(
+            f"The KPI {name} is not among the metrics that were measured: {', '.join(metrics)}."
+        )
+    return metrics[name]
+
+
+def _measured(run: _Run, model: Any, batches: Batches) -> dict[str, float]:
+    return run.measure(labels(batches), _predicted(model, batches))
+
+
+def _predicted(model: Any, batches: Batches) -> Values:
+    return np.concatenate([predictions(model, batch.X) for batch in each(batches)])
+
+
+def _watch(run: _Run, matrices: _Matrices) -> Watch:
+    """Measures a model that is being fitted, on the rows it learns from and on others."""
+    config = run.problem.config
+    parts = (matrices.train, matrices.validation)
+    y = [labels(batches) for batches in parts]
+
+    def watch(model: Any, epoch: int) -> EpochMetric:
+        pairs = list(zip(y, (_predicted(model, batches) for batches in parts), strict=True))
+        losses = [loss_of(config.kind, *pair) for pair in pairs]
+        kpis = [run.measure(*pair)[config.kpi.metric] for pair in pairs]
+        return EpochMetric(epoch, losses[0], losses[1], kpis[0], kpis[1])
+
+    return watch
