@@ -56,12 +56,11 @@ def storable_schema(schema: pa.Schema, known: pa.Schema) -> pa.Schema:
 def as_stored(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Cast `batches` to `schema`, one at a time."""
     for batch in batches:
-        try:
-            yield batch if batch.schema.equals(schema) else _cast(batch, schema)
-        except pa.ArrowInvalid as error:
-            raise StorageError(
-                f"The rows do not fit the types the lake keeps: {error}. Cast the column first."
-            ) from error
+        if batch.schema.equals(schema):
+            yield batch
+        else:
+            columns = [_cast(*pair) for pair in zip(batch.columns, schema, strict=True)]
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def merged_schema(known: pa.Schema, new: pa.Schema) -> pa.Schema | None:
@@ -116,13 +115,13 @@ def is_list(kind: pa.DataType) -> bool:
     return any(is_kind(kind) for is_kind in kinds)
 
 
-def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The same rows in the types of `schema`."""
-    columns = (
-        column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-        for column in batch.columns
-    )
-    return pa.RecordBatch.from_arrays(
-        [column.cast(field.type) for column, field in zip(columns, schema, strict=True)],
-        schema=schema,
-    )
+def _cast(column: pa.Array, field: pa.Field) -> pa.Array:
+    """The same values in the type of `field`."""
+    plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    try:
+        return plain.cast(field.type)
+    except pa.ArrowInvalid as error:
+        raise StorageError(
+            f"Column {field.name} does not fit {field.type}, which the lake keeps it as: "
+            f"{error}. Round or cast it before it is written."
+        ) from error

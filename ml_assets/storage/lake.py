@@ -268,9 +268,16 @@ class Lake:
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable | None:
         try:
-            return DeltaTable(f"{self.url}/{table}", version, storage_options=self._options)
+            opened = DeltaTable(f"{self.url}/{table}", storage_options=self._options)
         except TableNotFoundError:
             return None
+        if version is not None and version != opened.version():
+            if not 0 <= version <= opened.version():
+                raise TableNotFound(
+                    f"{table} has no version {version}. The newest is {opened.version()}."
+                )
+            opened.load_as_version(version)
+        return opened
 
     def _existing(self, table: str, version: int | None = None) -> DeltaTable:
         opened = self._open(table, version)
@@ -298,7 +305,7 @@ class Lake:
             if now is not None and now.says(
                 replacement.written.content_hash, replacement.commit
             ):
-                return now  # somebody else had the same to say
+                return now  # somebody else has said the same
             if now != live:
                 break
             try:
@@ -308,6 +315,11 @@ class Lake:
                 opened = self._existing(replacement.table)
             else:
                 return replacement.state
+        else:
+            raise WriteConflict(
+                f"{replacement.table} {replacement.partition} could not be committed in "
+                f"{COMMIT_ATTEMPTS} attempts, since others kept writing to the table. Run it again."
+            )
         # The file stays: after a commit that failed for the network's sake it may be live.
         raise WriteConflict(
             f"{replacement.table} {replacement.partition} was written by somebody else meanwhile, "

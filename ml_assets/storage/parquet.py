@@ -6,16 +6,18 @@ Which of them are live is for the ledger to say.
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from ml_assets.errors import StorageError
 from ml_assets.storage.content import Content
 from ml_assets.storage.folder import Folder
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 ROW_GROUP_ROWS = 122_880
 """What DuckDB gives one thread at a time."""
@@ -93,8 +95,10 @@ def write_rows(
     )
 
 
-def dataset(folder: Folder, files: Sequence[LiveFile], schema: pa.Schema) -> ds.Dataset:
+def dataset(folder: Folder, files: Sequence[LiveFile], schema: pa.Schema) -> "ds.Dataset":
     """`files` as one Arrow dataset of the columns `schema` and `partition`, in this order."""
+    import pyarrow.dataset as ds  # imports pandas
+
     # Reading ahead saves round trips to an object store; on a disk it only fills memory.
     options = ds.ParquetFragmentScanOptions(
         pre_buffer=folder.local is None, page_checksum_verification=True

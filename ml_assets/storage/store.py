@@ -239,7 +239,9 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     options = connection.get_execution_options()
     if options.get("writes", False):
         level = "full" if options["durable"] else "normal"
-        connection.exec_driver_sql(f"pragma synchronous = {level}")
+        if connection.info.get("synchronous") != level:
+            connection.exec_driver_sql(f"pragma synchronous = {level}")
+            connection.info["synchronous"] = level
         connection.exec_driver_sql("begin immediate")
     else:
         connection.exec_driver_sql("begin")

@@ -343,6 +343,12 @@ class TestReading:
         with pytest.raises(TableNotFound, match=r"no column sate. It has amount, partition"):
             lake.read(TABLE, columns=["sate"])
 
+    def test_says_which_versions_there_are(self, lake):
+        lake.write(TABLE, "2015-03", rows_of(1), commit=commit())
+
+        with pytest.raises(TableNotFound, match=r"no version 99\. The newest is 1"):
+            lake.read(TABLE, version=99)
+
     def test_has_nothing_to_say_of_a_table_that_is_not_there(self, lake):
         assert lake.partitions(TABLE) == {}
         assert lake.version(TABLE) is None
