@@ -116,11 +116,9 @@ class Lake:
         """
         _require_table_name(table)
         folder = f"{table}/{partition_folder(partition)}"
-        opened = self._open(table)
-        live = None if opened is None else states(opened).get(partition)
-        schema = storable_schema(
-            rows.schema, pa.schema([]) if opened is None else own_columns(opened)
-        )
+        opened, live = self._look(table, partition)
+        known = pa.schema([]) if opened is None else own_columns(opened)
+        schema = storable_schema(rows.schema, known)
         batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
         written = write_rows(self._folder, folder, as_stored(batches, schema), schema)
         if live is not None and live.says(written.content_hash, commit):
@@ -139,8 +137,7 @@ class Lake:
         Raises:
             WriteConflict: If somebody else wrote the same partition meanwhile.
         """
-        opened = self._open(table)
-        live = None if opened is None else states(opened).get(partition)
+        opened, live = self._look(table, partition)
         if live is not None:
             gone = Replacement(
                 table=table,
@@ -285,6 +282,13 @@ class Lake:
             there = ", ".join(self.tables()) or "none yet"
             raise TableNotFound(f"The lake has no table {table}. It has: {there}.")
         return opened
+
+    def _look(
+        self, table: str, partition: str
+    ) -> tuple[DeltaTable | None, PartitionState | None]:
+        """The table and the partition's state in it, where they are there."""
+        opened = self._open(table)
+        return opened, None if opened is None else states(opened).get(partition)
 
     def _replace(
         self, replacement: Replacement, opened: DeltaTable | None, live: PartitionState | None
