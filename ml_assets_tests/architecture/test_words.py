@@ -8,26 +8,24 @@ import ml_assets
 
 PACKAGE = Path(ml_assets.__file__).parent
 
-BANNED = set(
-    [
-        "candidate",
-        "staging",
-        "production",
-        "segment",
-        "cohort",
-        "ruleset",
-        "expectations",
-        "provenance",
-        "ground_truth",
-        "reject",
-        "cutoff",
-        "utils",
-        "helpers",
-        "common",
-        "manager",
-        "processor",
-    ],
-)
+BANNED = {
+    "candidate",
+    "staging",
+    "production",
+    "segment",
+    "cohort",
+    "ruleset",
+    "expectations",
+    "provenance",
+    "ground_truth",
+    "reject",
+    "cutoff",
+    "utils",
+    "helpers",
+    "common",
+    "manager",
+    "processor",
+}
 
 
 def identifiers(tree: ast.AST) -> set[str]:
@@ -67,6 +65,7 @@ def test_swallows_no_unknown_error():
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"})
+        and ast.unparse(node.body[-1]) != "raise"
     ]
 
     assert broad == []
