@@ -2,11 +2,14 @@
 
 `source_hash` answers for code: it reads the functions and classes that it is given, and whatever
 of the same package they use in turn. Comments, docstrings, formatting and the annotations of
-functions do not count; annotations of a class do, because contracts are written in them.
+functions do not count. Annotations in a class do, and where another package reads them, as in
+contracts, so does what they name.
 `fingerprint` answers for values. What is done about a changed hash is decided elsewhere.
 
 What cannot be followed: a function that arrives as an argument, and a name made up at run time
-(`getattr(module, name)`). Other packages count by their version, see `library_versions`.
+(`getattr(module, name)`). Other packages count by their version, see `library_versions`; this
+module does not count, since it makes nothing. A module's constants are read as they are when asked,
+so what is filled while running belongs into `functools.cache`, not into a global.
 """
 
 import ast
@@ -34,6 +37,8 @@ from uuid import UUID
 HEX_DIGITS = 32
 OWN_PACKAGE = __name__.partition(".")[0]
 MISSING = object()
+GENERATED = "<string>"
+"""Where Python says that the methods of a dataclass are from."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
 Chain = tuple[str, ...]
@@ -205,7 +210,7 @@ class _Reader:
         return [type(value).__name__, self.read(parts)] if parts else self._instance(value)
 
     def _owns(self, module: str | None) -> bool:
-        return _package(module) in self._packages
+        return _package(module) in self._packages and module != __name__
 
     def _once(self, value: object) -> bool:
         """Whether `value` is met for the first time; it is kept, so that its id stays its own."""
@@ -358,16 +363,24 @@ def _chains_around(nodes: Iterable[Definition]) -> Iterator[Chain]:
         yield from _imports(node)
 
 
+@functools.cache
 def _source_of_class(kind: type, page: "_Page | None") -> _Source:
     nodes = page.classes.get(kind.__qualname__, []) if page else []
-    chains = [chain for node in nodes for part in _class_level(node) for chain in _dotted(part)]
+    annotated = _reads_annotations(kind)
+    parts = [part for node in nodes for part in _class_level(node, annotated=annotated)]
+    chains = [chain for part in parts for chain in _dotted(part)]
     chains += [chain for node in nodes for chain in _imports(node)]
     for code in page.codes if page else ():
         if code.co_qualname.startswith(f"{kind.__qualname__}."):
             chains += _globals_of(code)
-    return _Source(
-        text=_json([_tree(node) for node in nodes]), chains=tuple(dict.fromkeys(chains))
-    )
+    text = _json([_tree(node) for node in nodes])
+    return _Source(text=text, chains=tuple(dict.fromkeys(chains)))
+
+
+def _reads_annotations(kind: type) -> bool:
+    """Whether a base class of another package gives meaning to annotations, as Pandera's does."""
+    own = {_package(kind.__module__), "builtins", "abc", "enum", "typing"}
+    return any(_package(base.__module__) not in own for base in kind.__mro__)
 
 
 def _source_of_assignment(module: str, name: str) -> _Source:
@@ -511,14 +524,16 @@ def _imports(node: ast.AST) -> Iterator[Chain]:
             yield from ((IMPORTED, alias.name) for alias in each.names)
 
 
-def _class_level(node: ast.ClassDef) -> Iterator[ast.AST]:
+def _class_level(node: ast.ClassDef, *, annotated: bool) -> Iterator[ast.AST]:
     """Parts of a class's source that ran when it was made; methods are read as functions."""
     yield from (*node.decorator_list, *node.bases, *node.keywords)
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             yield from statement.decorator_list
         elif isinstance(statement, ast.ClassDef):
-            yield from _class_level(statement)
+            yield from _class_level(statement, annotated=annotated)
+        elif isinstance(statement, ast.AnnAssign) and not annotated:
+            yield from [statement.value] if statement.value else []
         else:
             yield statement
 
@@ -609,7 +624,8 @@ def _methods(kind: type) -> Iterator[object]:
     """Functions of a class, whatever they are wrapped in; generated ones follow from its source."""
     for member in vars(kind).values():
         if isinstance(member, FunctionType):
-            if member.__code__.co_filename != "<string>":
+            inner = getattr(member, "__wrapped__", member)
+            if inner.__code__.co_filename != GENERATED:
                 yield member
         elif not isinstance(member, type):
             yield from _parts(member)
