@@ -39,8 +39,11 @@ from ml_assets.validation.verdict import (
     rules_of,
 )
 
-CHUNK_BYTES = 96 << 20
+CHUNK_BYTES = 64 << 20
 """Texts reach it before the number of rows does."""
+
+BATCH_ROWS = 8_192
+"""Rows read at a time; several such batches are read ahead."""
 
 LIBRARIES = ("numpy", "pandas", "pandera", "pyarrow", "scipy")
 """Whose version may change a verdict."""
@@ -269,7 +272,7 @@ def _raw_chunks(problem: Problem, home: Home, raw: PartitionState, version: int)
 
     def chunks(columns: list[str]) -> Iterator[pa.Table]:
         everything = home.lake.batches(
-            table, partitions=[raw.partition], version=version, rows=CHUNK_ROWS // 4
+            table, partitions=[raw.partition], version=version, rows=BATCH_ROWS
         )
         names = [name for name in everything.schema.names if name != "partition"]
         if not columns:

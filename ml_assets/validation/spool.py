@@ -7,7 +7,7 @@ from typing import IO, Self
 
 import pyarrow as pa
 
-MEMORY_BYTES = 192 << 20
+MEMORY_BYTES = 128 << 20
 """Beyond it, rows wait in a temporary file."""
 
 
