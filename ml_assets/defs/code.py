@@ -5,17 +5,17 @@ colors the asset graph: what is rebuilt is decided by `ml_assets.fingerprint`, w
 function that is really called.
 """
 
-import ast
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from types import CodeType
 
 import ml_assets
 
 PACKAGE = Path(ml_assets.__file__).parent
 HEX_DIGITS = 16
-HAS_DOCSTRING = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+WITHOUT_DOCSTRINGS = 2
 
 
 def code_version(rooms: Iterable[str], files: Iterable[Path] = ()) -> str:
@@ -31,14 +31,24 @@ def code_version(rooms: Iterable[str], files: Iterable[Path] = ()) -> str:
         16 hexadecimal digits.
     """
     found = [path for room in rooms for path in sorted((PACKAGE / room).rglob("*.py"))]
-    text = "\n".join(_bare_source(path) for path in [*found, *files] if path.exists())
-    return hashlib.sha256(text.encode()).hexdigest()[:HEX_DIGITS]
+    hashes = "\n".join(_hash_of(path) for path in [*found, *files] if path.exists())
+    return hashlib.sha256(hashes.encode()).hexdigest()[:HEX_DIGITS]
 
 
 @cache
-def _bare_source(path: Path) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, HAS_DOCSTRING) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-    return ast.dump(tree)
+def _hash_of(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    code = compile(text, path.name, "exec", dont_inherit=True, optimize=WITHOUT_DOCSTRINGS)
+    return hashlib.sha256(repr(list(_instructions(code))).encode()).hexdigest()
+
+
+def _instructions(code: CodeType) -> Iterator[object]:
+    """What code does, without where in the file it stands."""
+    yield (code.co_name, code.co_code, code.co_names, code.co_varnames)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _instructions(constant)
+        elif isinstance(constant, frozenset):
+            yield sorted(map(repr, constant))
+        else:
+            yield constant

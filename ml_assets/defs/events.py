@@ -6,7 +6,8 @@ Dagster adds nothing: a partition that the gate refused stays missing, and the g
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 import dagster as dg
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
@@ -14,32 +15,31 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.Output[None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Made:
-    """One partition that a step made.
-
-    Attributes:
-        key: The asset.
-        partition: Key of the partition.
-        content: Hash of its content, which is its data version.
-        metadata: What a person sees beside it.
-        parents: Hash of the content of what it was made from, by asset.
-    """
+class Made(NamedTuple):
+    """One partition of an asset that a step made."""
 
     key: dg.AssetKey
     partition: str
     content: str
+    """Hash of its content, which is its data version."""
     metadata: Mapping[str, dg.MetadataValue]
-    parents: Mapping[dg.AssetKey, str] = field(default_factory=dict)
+    """What a person sees beside it."""
+    parents: Mapping[dg.AssetKey, str] = MappingProxyType({})
+    """Hash of the content of what it was made from, by asset."""
 
 
-def materialized(context: dg.AssetExecutionContext, made: Iterable[Made]) -> Iterator[Event]:
+def materialized(
+    context: dg.AssetExecutionContext, made: Iterable[Made | dg.AssetCheckEvaluation]
+) -> Iterator[Event]:
     """Say of each partition of `made`, as soon as it is there, that it was materialized.
 
-    What `made` raises goes through, and then the step has no output.
+    Evaluations go through as they are. So does what `made` raises, and then the step has no output.
     """
     pointers = _newest_events(context)
     for each in made:
+        if isinstance(each, dg.AssetCheckEvaluation):
+            yield each
+            continue
         yield dg.AssetMaterialization(
             each.key,
             partition=each.partition,

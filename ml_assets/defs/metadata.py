@@ -1,7 +1,8 @@
 """Facts as Dagster shows them: tables, column schemas, plots, and numbers that plot over time."""
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import dagster as dg
 
@@ -13,18 +14,19 @@ MAX_TABLE_ROWS = 20
 
 MAX_PLOT_BYTES = 50_000
 
+FEW = 3
+
 Scalar = str | int | float | bool | None
 
 
-def table(
-    rows: Iterable[Mapping[str, Scalar]], columns: Sequence[str]
-) -> dg.TableMetadataValue:
+def table(columns: Sequence[str], rows: Iterable[Sequence[Scalar]]) -> dg.TableMetadataValue:
     """Show at most 20 `rows`; an empty table keeps its `columns`."""
-    shown = [
-        dg.TableRecord(dict(row)) for row, _ in zip(rows, range(MAX_TABLE_ROWS), strict=False)
+    records = [
+        dg.TableRecord(dict(zip(columns, row, strict=True)))
+        for row in islice(rows, MAX_TABLE_ROWS)
     ]
     schema = dg.TableSchema([dg.TableColumn(name) for name in columns])
-    return dg.MetadataValue.table(shown, schema=schema)
+    return dg.MetadataValue.table(records, schema=schema)
 
 
 def plot(png: bytes, *, text: str) -> dg.MarkdownMetadataValue:
@@ -33,6 +35,13 @@ def plot(png: bytes, *, text: str) -> dg.MarkdownMetadataValue:
         return dg.MetadataValue.md(f"{text}: {len(png):,} bytes are too many to keep here.")
     encoded = base64.b64encode(png).decode()
     return dg.MetadataValue.md(f"![{text}](data:image/png;base64,{encoded})")
+
+
+def ends(partitions: Sequence[str]) -> str:
+    """Name many partitions shortly."""
+    if len(partitions) <= FEW:
+        return ", ".join(partitions) or "no partition"
+    return f"{len(partitions)} partitions, {partitions[0]} to {partitions[-1]}"
 
 
 def of_state(state: PartitionState, **more: dg.MetadataValue) -> dict[str, dg.MetadataValue]:

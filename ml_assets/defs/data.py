@@ -1,0 +1,159 @@
+"""The partitioned half of a problem's chain: raw, validated and quarantined, profile, features."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from ml_assets.defs import describe
+from ml_assets.defs.events import Event, Made, materialized
+from ml_assets.defs.gate import evaluation, refusal
+from ml_assets.defs.resources import HomeResource, utc_now
+from ml_assets.defs.specs import key_of, spec_of
+from ml_assets.problem import Declared
+from ml_assets.progress import track
+from ml_assets.storage import Home
+
+if TYPE_CHECKING:
+    from ml_assets.validation import Admission
+
+Work = Callable[
+    [Declared, Home, dg.AssetExecutionContext], Iterator[Made | dg.AssetCheckEvaluation]
+]
+
+
+def data_assets(declared: Declared) -> list[dg.AssetsDefinition]:
+    """Everything of a problem that is cut by event time."""
+    return [
+        _asset(declared, _ingested, makes=["raw"]),
+        _asset(declared, _judged, makes=["validated", "quarantined"]),
+        _asset(declared, _profiled, makes=["profile"]),
+        _asset(declared, _featured, makes=["features"]),
+    ]
+
+
+def _asset(declared: Declared, work: Work, *, makes: Sequence[str]) -> dg.AssetsDefinition:
+    """Make one step, which says itself which partitions it made."""
+
+    @dg.multi_asset(
+        name=f"{declared.name}__{makes[0]}",
+        specs=[spec_of(declared, noun) for noun in makes],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=declared.name,
+    )
+    def step(context: dg.AssetExecutionContext, home: HomeResource) -> Iterator[Event]:
+        yield from materialized(context, work(declared, home.open(), context))
+
+    return step
+
+
+def _ingested(
+    declared: Declared, home: Home, context: dg.AssetExecutionContext
+) -> Iterator[Made]:
+    """Bring `raw` up to its sources, for the partitions asked for."""
+    from ml_assets.ingestion import ingest
+
+    problem, asked = declared.load(), context.partition_keys
+    done = ingest(problem, home, asked, run_id=context.run_id, now=utc_now())
+    context.log.info(describe.ingestion_sentence(done))
+    if not done.partitions:
+        raise describe.nothing_ingested(done)
+    live = home.lake.partitions(f"{problem.name}/raw")
+    metadata = {each.partition: describe.ingested(each) for each in done.partitions}
+    # A row that moved here left another partition, which is another one now.
+    metadata |= {partition: describe.moved(live[partition]) for partition in done.moved}
+    for partition, said in metadata.items():
+        content = live[partition].content_hash
+        yield Made(key_of(declared, "raw"), partition, content=content, metadata=said)
+
+
+def _judged(
+    declared: Declared, home: Home, context: dg.AssetExecutionContext
+) -> Iterator[Made | dg.AssetCheckEvaluation]:
+    """Admit or refuse every partition of those asked for that `raw` holds."""
+    from ml_assets.validation import admit
+
+    problem = declared.load()
+    verdicts = []
+    for partition in track(_held(declared, home, context, "raw"), "validated"):
+        verdict = admit(problem, home, partition, run_id=context.run_id, now=utc_now())
+        context.log.info(verdict.sentence)
+        verdicts.append(verdict)
+        yield from _halves(declared, home, verdict)
+    if not any(each.admitted for each in verdicts):
+        yield from (evaluation(key_of(declared, "validated"), each) for each in verdicts)
+        raise refusal(verdicts, what="The gate admitted none of the partitions.")
+
+
+def _profiled(
+    declared: Declared, home: Home, context: dg.AssetExecutionContext
+) -> Iterator[Made]:
+    """Describe every partition of those asked for that `validated` holds."""
+    from ml_assets.validation import profile
+
+    problem = declared.load()
+    states = home.lake.partitions(f"{problem.name}/validated")
+    for partition in track(_held(declared, home, context, "validated"), "profile"):
+        done = profile(problem, home, partition, run_id=context.run_id, now=utc_now())
+        yield Made(
+            key_of(declared, "profile"),
+            partition,
+            content=done.state.content_hash,
+            metadata=describe.profiled(done),
+            parents={key_of(declared, "validated"): states[partition].content_hash},
+        )
+
+
+def _featured(
+    declared: Declared, home: Home, context: dg.AssetExecutionContext
+) -> Iterator[Made]:
+    """Compute the features of every partition of those asked for that `validated` holds."""
+    from ml_assets.features import materialize_partitions
+
+    problem = declared.load()
+    states = home.lake.partitions(f"{problem.name}/validated")
+    held = _held(declared, home, context, "validated")
+    for done in materialize_partitions(problem, home, held, run_id=context.run_id):
+        yield Made(
+            key_of(declared, "features"),
+            done.partition,
+            content=done.state.content_hash,
+            metadata=describe.featured(done),
+            parents={key_of(declared, "validated"): states[done.partition].content_hash},
+        )
+
+
+def _held(
+    declared: Declared, home: Home, context: dg.AssetExecutionContext, noun: str
+) -> list[str]:
+    """Those of the partitions asked for that `noun` holds.
+
+    Raises:
+        dg.Failure: If there is none of them; it says why the gate refused them, if it did.
+    """
+    states = home.lake.partitions(f"{declared.name}/{noun}")
+    found = [partition for partition in context.partition_keys if partition in states]
+    if not found:
+        raise describe.nothing_held(declared, home, context.partition_keys, noun)
+    return found
+
+
+def _halves(declared: Declared, home: Home, verdict: "Admission") -> Iterator[Made]:
+    """Both halves of a partition that was judged."""
+    parents = {key_of(declared, "raw"): verdict.raw_hash}
+    if verdict.admitted and verdict.state is not None:
+        yield Made(
+            key_of(declared, "validated"),
+            verdict.partition,
+            content=verdict.state.content_hash,
+            metadata=describe.admitted(declared.load(), verdict),
+            parents=parents,
+        )
+    broken = home.lake.partitions(f"{declared.name}/quarantined").get(verdict.partition)
+    yield Made(
+        key_of(declared, "quarantined"),
+        verdict.partition,
+        content=broken.content_hash if broken else "no rows",
+        metadata=describe.quarantined(verdict),
+        parents=parents,
+    )

@@ -1,0 +1,165 @@
+"""The unpartitioned half of a problem's chain: training set, model, metrics, champion.
+
+Each step goes on with what the lake and the registry hold, however it was launched. What is made
+from the same things as before is not made again, and says so.
+"""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from ml_assets.defs import describe_models
+from ml_assets.defs.describe import Said
+from ml_assets.defs.resources import HomeResource, utc_now
+from ml_assets.defs.specs import spec_of
+from ml_assets.problem import Declared, Problem
+from ml_assets.storage import Home
+
+if TYPE_CHECKING:
+    from ml_assets.registry import ModelVersion
+
+TRIGGER_TAG = "ml_assets/trigger"
+WHO_TAG = "ml_assets/who"
+
+
+class Retraining(dg.Config):
+    """What one run may ask of the model.
+
+    Attributes:
+        force: Fit a new model even when nothing that it is made from has changed.
+    """
+
+    force: bool = False
+
+
+class Promotion(dg.Config):
+    """What one run may ask of the promotion.
+
+    Attributes:
+        reason: Why a person wants this version to answer, whatever the gate says.
+    """
+
+    reason: str | None = None
+
+
+def model_assets(declared: Declared) -> list[dg.AssetsDefinition]:
+    """Everything of a problem that there is one of."""
+    return [
+        _training_set(declared),
+        _model(declared),
+        _metrics(declared),
+        _champion(declared),
+    ]
+
+
+def _training_set(declared: Declared) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=f"{declared.name}__training_set",
+        specs=[spec_of(declared, "training_set")],
+        pool=declared.name,
+    )
+    def training_set(
+        context: dg.AssetExecutionContext, home: HomeResource
+    ) -> dg.MaterializeResult[None]:
+        from ml_assets.features import build_training_set
+
+        made = build_training_set(
+            declared.load(), home.open(), now=utc_now(), run_id=context.run_id
+        )
+        return _made(made.id, describe_models.training_set(made))
+
+    return training_set
+
+
+def _model(declared: Declared) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=f"{declared.name}__model", specs=[spec_of(declared, "model")], pool=declared.name
+    )
+    def model(
+        context: dg.AssetExecutionContext, home: HomeResource, config: Retraining
+    ) -> dg.MaterializeResult[None]:
+        from ml_assets.registry import ensure_model
+
+        version = ensure_model(
+            declared.load(),
+            home.open(),
+            now=utc_now(),
+            run_id=context.run_id,
+            trigger=context.run.tags.get(TRIGGER_TAG, "manual"),
+            force=config.force,
+        )
+        return _made(version.version, describe_models.model(version))
+
+    return model
+
+
+def _metrics(declared: Declared) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=f"{declared.name}__metrics",
+        specs=[spec_of(declared, "metrics")],
+        pool=declared.name,
+    )
+    def metrics(
+        context: dg.AssetExecutionContext, home: HomeResource
+    ) -> dg.MaterializeResult[None]:
+        from ml_assets.registry import evaluate
+
+        problem, opened = declared.load(), home.open()
+        done = evaluate(problem, opened, newest_model(problem, opened), now=utc_now())
+        context.log.info(describe_models.kpi_sentence(problem, done))
+        return _made(describe_models.metrics_version(done), describe_models.metrics(done))
+
+    return metrics
+
+
+def _champion(declared: Declared) -> dg.AssetsDefinition:
+    @dg.multi_asset(
+        name=f"{declared.name}__champion",
+        specs=[spec_of(declared, "champion")],
+        pool=declared.name,
+    )
+    def champion(
+        context: dg.AssetExecutionContext, home: HomeResource, config: Promotion
+    ) -> dg.MaterializeResult[None]:
+        from ml_assets.registry import consider_promotion
+
+        problem, opened = declared.load(), home.open()
+        decision = consider_promotion(
+            problem,
+            opened,
+            newest_model(problem, opened),
+            now=utc_now(),
+            who=context.run.tags.get(WHO_TAG, "dagster"),
+            run_id=context.run_id,
+            reason=config.reason,
+        )
+        context.log.info(decision.message)
+        return _made(
+            describe_models.champion_version(problem, opened),
+            describe_models.decision(decision),
+        )
+
+    return champion
+
+
+def newest_model(problem: Problem, home: Home) -> "ModelVersion":
+    """The version that was trained from what is there now; without one, the newest.
+
+    Raises:
+        VersionNotFound: If the problem has no model yet.
+    """
+    from ml_assets.errors import VersionNotFound
+    from ml_assets.features import load_training_set
+    from ml_assets.registry import version_trained_from, versions
+    from ml_assets.training import training_fingerprint
+
+    made_from = training_fingerprint(problem, load_training_set(problem, home))
+    found = version_trained_from(problem, home, made_from)
+    known = [found] if found else versions(problem, home)
+    if not known:
+        raise VersionNotFound(f"{problem.name} has no model yet. Materialize model first.")
+    return known[-1]
+
+
+def _made(version: str, said: Said) -> dg.MaterializeResult[None]:
+    return dg.MaterializeResult(metadata=said, data_version=dg.DataVersion(version))

@@ -1,0 +1,147 @@
+"""Runs in this process, recorded where Dagster's UI finds them.
+
+For the command line: no daemon need be up, and nothing waits in a queue.
+"""
+
+import fcntl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+from uuid import uuid4
+
+import dagster as dg
+from dagster import DagsterRunStatus
+
+from ml_assets.defs.instance import dagster_home
+from ml_assets.defs.resources import HomeResource
+from ml_assets.storage import Home
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedStep:
+    """A step that failed, and what it said."""
+
+    step: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedRun:
+    """What became of a run."""
+
+    run_id: str
+    failures: tuple[FailedStep, ...]
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether every step did what it was asked."""
+        return not self.failures
+
+
+def run_here(
+    definitions: dg.Definitions,
+    job: str,
+    *,
+    home: Home,
+    partitions: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
+    run_config: Mapping[str, object] | None = None,
+) -> FinishedRun:
+    """Run a job in this process and wait for it.
+
+    Args:
+        definitions: Where the job is.
+        job: Its name.
+        home: Of the deployment; Dagster's own home is inside it.
+        partitions: In order; the run covers the range from the first to the last.
+        tags: What is remembered about the run.
+        run_config: Values of the steps' configuration.
+    """
+    run_id = str(uuid4())
+    with instance_of(home.path) as instance, _claimed(home.path, run_id):
+        result = definitions.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            tags={**(tags or {}), **range_tags(partitions)},
+            run_config={**QUIET, **(run_config or {})},
+            resources={"home": HomeResource(path=str(home.path))},
+            raise_on_error=False,
+        )
+        return FinishedRun(run_id=run_id, failures=tuple(_failures(result)))
+
+
+def range_tags(partitions: Sequence[str]) -> dict[str, str]:
+    """Tags of a run over all partitions from the first to the last one."""
+    if not partitions:
+        return {}
+    return {RANGE_START: partitions[0], RANGE_END: partitions[-1]}
+
+
+@contextmanager
+def instance_of(home: Path) -> Iterator[dg.DagsterInstance]:
+    """Dagster's own home of a deployment, cleared of runs whose process is gone."""
+    with dg.DagsterInstance.from_config(str(dagster_home(home))) as instance:
+        close_abandoned_runs(instance, home)
+        yield instance
+
+
+def close_abandoned_runs(instance: dg.DagsterInstance, home: Path) -> None:
+    """Mark runs of this module as failed whose process was killed.
+
+    Dagster cannot tell: such a run would seem to go on for ever, and hold a place in the queue.
+    """
+    for path in _running(home).glob("*.lock"):
+        with path.open("w") as file:
+            if not _locked(file):
+                continue
+            run = instance.get_run_by_id(path.stem)
+            if run is not None and not run.is_finished:
+                instance.report_run_failed(run, message="The process that ran it is gone.")
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _claimed(home: Path, run_id: str) -> Iterator[None]:
+    """Hold a lock for as long as this process works on a run; a killed process lets it go."""
+    path = _running(home) / f"{run_id}.lock"
+    with path.open("w") as file:
+        _locked(file)
+        yield
+        path.unlink()
+
+
+def _running(home: Path) -> Path:
+    folder = dagster_home(home) / "running"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _locked(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> Iterator[FailedStep]:
+    for event in result.filter_events(lambda each: each.is_step_failure):
+        data = event.step_failure_data
+        told = data.user_failure_data
+        error = data.error
+        while told is None and error is not None and error.cause is not None:
+            error = error.cause
+        message = told.description if told else error.message if error else None
+        yield FailedStep(
+            step=str(event.step_key), message=(message or "It says nothing.").strip()
+        )
+    if result.dagster_run.status == DagsterRunStatus.FAILURE and not any(
+        each.is_step_failure for each in result.all_events
+    ):
+        yield FailedStep(step="", message="The run failed before its first step.")

@@ -1,0 +1,75 @@
+"""What waits to be done: rows that came, were revised, or were made by other code than today's.
+
+Read from what the lake, the store and the source files say, never from Dagster's event log.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ml_assets.features.view import feature_recipe, features_fingerprint
+from ml_assets.fingerprint import fingerprint
+from ml_assets.ingestion import RefusedFile, pending_files, pending_partitions, refused_files
+from ml_assets.problem import Problem
+from ml_assets.storage import Home
+from ml_assets.validation import admissions
+
+Trigger = Literal["new data", "code"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """What the next run of a problem has to do.
+
+    Attributes:
+        partitions: That are not what their sources and code would make of them, in order.
+        trigger: Why, for the record of the run.
+        reasons: The same for a person, by partition.
+        key: Changes with what waits; the same key need not be asked for again.
+        refused: Files that cannot be read; they wait for a person.
+    """
+
+    partitions: tuple[str, ...]
+    trigger: Trigger
+    reasons: Mapping[str, str]
+    key: str
+    refused: tuple[RefusedFile, ...]
+
+
+def waiting(problem: Problem, home: Home) -> Waiting:
+    """Find what waits.
+
+    Args:
+        problem: Whose sources, code and configuration count.
+        home: Where its tables are.
+    """
+    arrived = dict.fromkeys(pending_partitions(problem, home), "has new or revised rows")
+    reasons = {**dict(_outdated(problem, home)), **arrived}
+    files = {str(file.path): file.content_hash for file in pending_files(problem, home)}
+    version = home.lake.version(f"{problem.name}/raw")
+    return Waiting(
+        partitions=tuple(sorted(reasons)),
+        trigger="new data" if arrived else "code",
+        reasons=reasons,
+        key=fingerprint(reasons=reasons, files=files, version=version),
+        refused=tuple(refused_files(problem, home)),
+    )
+
+
+def _outdated(problem: Problem, home: Home) -> Iterator[tuple[str, str]]:
+    """Partitions that a killed run left behind, or that other code made."""
+    lake, name = home.lake, problem.name
+    raw, verdicts = lake.partitions(f"{name}/raw"), admissions(problem, home)
+    validated, features = (
+        lake.partitions(f"{name}/validated"),
+        lake.partitions(f"{name}/features"),
+    )
+    recipe = feature_recipe(problem)
+    for partition, state in validated.items():
+        made = features.get(partition)
+        if made is None or made.fingerprint != features_fingerprint(recipe, state):
+            yield partition, "has no features of its rows by today's code"
+    for partition, state in raw.items():
+        verdict = verdicts.get(partition)
+        if verdict is None or verdict.raw_hash != state.content_hash:
+            yield partition, "was not judged yet"

@@ -1,0 +1,26 @@
+"""One problem's definitions, put together."""
+
+import dagster as dg
+
+from ml_assets.defs.automation import automation
+from ml_assets.defs.checks import complete_check, gate_check
+from ml_assets.defs.data import data_assets
+from ml_assets.defs.model_checks import model_checks
+from ml_assets.defs.models import model_assets
+from ml_assets.defs.resources import HomeResource
+from ml_assets.problem import Declared
+
+
+def definitions_of(*declared: Declared) -> dg.Definitions:
+    """Everything of some problems, and what they share."""
+    shared = dg.Definitions(resources={"home": HomeResource()}, executor=dg.in_process_executor)
+    return dg.Definitions.merge(shared, *(problem_definitions(each) for each in declared))
+
+
+def problem_definitions(declared: Declared) -> dg.Definitions:
+    """Assets, checks, jobs, schedules and the sensor of one problem."""
+    own = dg.Definitions(
+        assets=[*data_assets(declared), *model_assets(declared)],
+        asset_checks=[gate_check(declared), complete_check(declared), *model_checks(declared)],
+    )
+    return dg.Definitions.merge(own, automation(declared))
