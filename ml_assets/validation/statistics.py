@@ -22,6 +22,8 @@ BINS = 10
 """Quantile bins of a reference's numbers."""
 MIN_EXPECTED = 5
 """Expected rows of a category; rarer ones share a bin, or the index is not chi-squared."""
+FEW_LABELS = 30
+"""With fewer, only a balance that chance all but excludes (gate.significance) is an alert."""
 REMEDIES = ("class_weight", "undersample")
 """What `training.imbalance` may be for an unusual class balance to be let in."""
 SHOWN = 3
@@ -121,9 +123,11 @@ def _class_balance(problem: Problem, current: Summary, reference: Summary) -> It
     limit = gate.class_balance
     hits, known = current.counts.get("true", 0), reference.counts.get("true", 0)
     share, usual = hits / current.present, known / reference.present
-    if abs(share - usual) <= limit.limit or _by_chance(
-        gate, limit, (hits, current.present), (known, reference.present)
-    ):
+    odds = share_surprise(hits, current.present, known, reference.present)
+    allowed = _significance(gate, limit)
+    if current.present < FEW_LABELS:
+        allowed = min(allowed, gate.significance)
+    if abs(share - usual) <= limit.limit or odds > allowed:
         return
     action, advice = _balance_action(problem)
     yield Finding(

@@ -88,6 +88,10 @@ class TestClassBalance:
         assert all(found(labels(rng.binomial(500, 0.7), 500), even) for _ in range(300))
         assert not any(found(labels(rng.binomial(500, 0.51), 500), even) for _ in range(300))
 
+    @pytest.mark.parametrize(("positives", "alarms"), [(12, []), (17, ["class_balance"])])
+    def test_of_very_few_labels_must_be_beyond_doubt(self, found, positives, alarms):
+        assert found(labels(positives, 17), labels(500, 1_000)) == alarms
+
     def test_says_what_was_seen_what_is_usual_and_both_remedies(self, complaints):
         finding = findings(complaints, labels(140, 200), labels(500, 1_000), now=NOW)[0]
 
