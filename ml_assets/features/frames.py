@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ml_assets.errors import TrainingError
+from ml_assets.features.selection import count
 from ml_assets.features.split import SPLITS, SplitName
 from ml_assets.features.training_set import TrainingSet, training_set_table
 from ml_assets.features.view import LABEL, PARTITION, SPLIT, WEIGHT, feature_names
@@ -24,6 +25,7 @@ def training_frame(
     *,
     splits: Sequence[SplitName] = SPLITS,
     columns: Sequence[str] | None = None,
+    since: TrainingSet | None = None,
 ) -> pd.DataFrame:
     """Read rows of a training set with the features of the version that was pinned.
 
@@ -33,6 +35,8 @@ def training_frame(
         training_set: Which rows.
         splits: Parts to read.
         columns: Features to read; all by default.
+        since: Only rows that were not among the train or validation rows of this earlier
+            training set; partitions without any are not read.
 
     Returns:
         One row per labelled row, by event time, then id; columns: entity id, event time, the
@@ -42,18 +46,16 @@ def training_frame(
         TrainingError: If the lake no longer has every row.
     """
     with workspace() as connection:
-        joined = _joined(
-            connection, problem, home, training_set, splits=splits, columns=columns
-        )
+        rows = _choose_rows(connection, problem, home, training_set, splits=splits, since=since)
+        joined = _joined(connection, problem, home, training_set, columns=columns)
         order = f"{quoted(problem.event_time)}, {quoted(problem.entity_id)}"
-        rows = connection.sql(f"select * from ({joined}) order by {order}").to_arrow_table()
-    expected = sum(training_set.rows.get(name, 0) for name in splits)
-    if rows.num_rows != expected:
+        found = connection.sql(f"select * from ({joined}) order by {order}").to_arrow_table()
+    if found.num_rows != rows:
         raise TrainingError(
-            f"Training set {training_set.id[:12]} has {expected:,} rows, and the lake gives "
-            f"{rows.num_rows:,}. Build it again; if it happens again, the lake was changed by hand."
+            f"Training set {training_set.id[:12]} has {rows:,} rows, and the lake gives "
+            f"{found.num_rows:,}. Build it again; if it happens again, the lake was changed by hand."
         )
-    return rows.to_pandas()
+    return found.to_pandas()
 
 
 def training_batches(
@@ -63,6 +65,7 @@ def training_batches(
     *,
     splits: Sequence[SplitName] = SPLITS,
     columns: Sequence[str] | None = None,
+    since: TrainingSet | None = None,
     rows: int | None = None,
     memory_mb: int = 512,
 ) -> Iterator[pd.DataFrame]:
@@ -73,13 +76,41 @@ def training_batches(
     """
     size = rows or problem.config.training.batch_rows
     with workspace(memory_mb) as connection:
-        joined = _joined(
-            connection, problem, home, training_set, splits=splits, columns=columns
-        )
+        _choose_rows(connection, problem, home, training_set, splits=splits, since=since)
+        joined = _joined(connection, problem, home, training_set, columns=columns)
         entity = quoted(problem.entity_id)
         shuffled = f"select * from ({joined}) order by md5({entity}), {entity}"
         for batch in connection.sql(shuffled).to_arrow_reader(size):
             yield batch.to_pandas()
+
+
+def _choose_rows(
+    connection: "duckdb.DuckDBPyConnection",
+    problem: Problem,
+    home: Home,
+    training_set: TrainingSet,
+    *,
+    splits: Sequence[SplitName],
+    since: TrainingSet | None,
+) -> int:
+    """Put the rows that are wanted into the table `chosen`; returns how many there are."""
+    table, entity = training_set_table(problem), quoted(problem.entity_id)
+    connection.register("listed", home.lake.batches(table, version=training_set.version))
+    wanted = ", ".join(f"'{name}'" for name in splits)
+    connection.execute(f"create table chosen as from listed where {SPLIT} in ({wanted})")
+    rows = count(connection, "chosen")
+    if since is None and rows != sum(training_set.rows.get(name, 0) for name in splits):
+        raise TrainingError(
+            f"Training set {training_set.id[:12]} is recorded with other rows than version "
+            f"{training_set.version} of {table} has. Build it again."
+        )
+    if since is not None:
+        connection.register("earlier", home.lake.batches(table, version=since.version))
+        connection.execute(
+            f"delete from chosen where {entity} in "
+            f"(select {entity} from earlier where {SPLIT} <> 'test')"
+        )
+    return count(connection, "chosen")
 
 
 def _joined(
@@ -88,29 +119,22 @@ def _joined(
     home: Home,
     training_set: TrainingSet,
     *,
-    splits: Sequence[SplitName],
     columns: Sequence[str] | None,
 ) -> str:
-    """SQL for the rows of a training set beside their features."""
-    table = f"{problem.name}/features"
+    """SQL for the rows of the table `chosen` beside their features."""
+    table, version = f"{problem.name}/features", training_set.features_version
     keys = [problem.entity_id, problem.event_time]
-    partitions = list(training_set.snapshot)
-    version = training_set.features_version
+    needed = connection.sql("select distinct features_partition from chosen order by 1")
+    partitions = [name for (name,) in needed.fetchall()]
     every = home.lake.batches(table, partitions=partitions, version=version).schema.names
     wanted = list(columns) if columns is not None else feature_names(problem, every)
     features = home.lake.batches(
         table, columns=[*keys, PARTITION, *wanted], partitions=partitions, version=version
     )
-    rows = home.lake.batches(training_set_table(problem), version=training_set.version)
-    connection.register("chosen_rows", rows)
-    connection.execute("create table chosen as select * from chosen_rows")
     connection.register("features", features)
-
     names = ", ".join(f"features.{quoted(name)}" for name in [*keys, *wanted])
     same = " and ".join(f"features.{quoted(key)} = chosen.{quoted(key)}" for key in keys)
-    kept = ", ".join(f"'{name}'" for name in splits)
     return (
         f"select {names}, chosen.{LABEL}, chosen.{SPLIT}, chosen.{WEIGHT}, features.{PARTITION} "
-        f"from features join chosen on {same} and features.{PARTITION} = features_partition "
-        f"where {SPLIT} in ({kept})"
+        f"from features join chosen on {same} and features.{PARTITION} = features_partition"
     )

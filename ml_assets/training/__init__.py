@@ -7,12 +7,8 @@ what is done with a model, is for the rooms below.
 """
 
 from ml_assets.training.epochs import EpochMetric
+from ml_assets.training.outcome import Competitor, Fitted, Measure, Parent, Trained
 from ml_assets.training.training import (
-    Competitor,
-    Fitted,
-    Measure,
-    Parent,
-    Trained,
     environment,
     train,
     training_code_hash,

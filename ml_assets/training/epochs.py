@@ -7,6 +7,7 @@ epoch is the same whether or not the ones before it ran in the same process.
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,20 +62,18 @@ class Checkpoint:
         unfinished = self.folder / f"{STATE}.{os.getpid()}"
         curve = json.dumps(progress.curve)
         state = {"model": progress.model, "epochs": progress.epochs, "curve": curve}
-        with unfinished.open("wb") as file:
-            skops.io.dump(state, file)
-            file.flush()
-            os.fsync(file.fileno())
+        skops.io.dump(state, unfinished)
         unfinished.replace(self.folder / STATE)
 
     def load(self) -> Progress | None:
-        """The state that was kept, if any."""
+        """The state that was kept; none where there is none that can be read."""
         import skops.io
 
         path = self.folder / STATE
-        if not path.exists():
+        # A file that a power failure cut short is no zip: then the fit begins anew.
+        if not zipfile.is_zipfile(path):
             return None
-        # Our own file, written a moment ago by this very code; it names scikit-learn's types only.
+        # Our own file, written by this very code; it has types of scikit-learn and of this room.
         state = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
         curve = tuple(EpochMetric(*metric) for metric in json.loads(state["curve"]))
         return Progress(state["model"], state["epochs"], curve)

@@ -69,32 +69,28 @@ class OnDisk:
             return Batch(sp.csr_matrix(csr, shape=tuple(parts["shape"])), y, weight)
 
 
-@dataclass(frozen=True)
-class Joined:
-    """Several batches one after the other."""
-
-    parts: tuple[Batches, ...]
-
-    def __len__(self) -> int:
-        return sum(map(len, self.parts))
-
-    def load(self, place: int) -> Batch:
-        """The batch at `place`, counted through all parts."""
-        for part in self.parts:
-            if place < len(part):
-                return part.load(place)
-            place -= len(part)
-        raise IndexError(place)
-
-
 def each(batches: Batches) -> Iterator[Batch]:
     """All batches, one after the other."""
     return (batches.load(place) for place in range(len(batches)))
 
 
-def encoded(encoder: ColumnTransformer, rows: pd.DataFrame, *, fit: bool = False) -> Batch:
-    """Rows of a training frame as numbers; with `fit`, the encoder learns from them."""
-    X = encoder.fit_transform(rows) if fit else encoder.transform(rows)
+def encoded(
+    encoder: ColumnTransformer,
+    rows: pd.DataFrame,
+    columns: Sequence[str],
+    *,
+    fit: bool = False,
+) -> Batch:
+    """Rows of a training frame as numbers.
+
+    Args:
+        encoder: Turns features into numbers.
+        rows: With label and weight.
+        columns: The features.
+        fit: The encoder learns from these rows.
+    """
+    features = rows[list(columns)]
+    X = encoder.fit_transform(features) if fit else encoder.transform(features)
     y, weight = (rows[name].to_numpy(np.float64) for name in (LABEL, WEIGHT))
     return Batch(X.tocsr() if sp.issparse(X) else np.asarray(X, np.float64), y, weight)
 
@@ -104,7 +100,7 @@ def spooled(encoder: ColumnTransformer, frames: Iterable[pd.DataFrame], folder: 
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for place, frame in enumerate(frames):
-        batch = encoded(encoder, frame)
+        batch = encoded(encoder, frame, columns)
         path = folder / f"{place:06d}.npz"
         _save(path, batch)
         files.append(path)
@@ -119,11 +115,6 @@ def fitted_rows(frame: pd.DataFrame) -> pd.DataFrame:
 def labels(batches: Batches) -> Values:
     """All labels."""
     return np.concatenate([batch.y for batch in each(batches)])
-
-
-def rows_of(frames: Sequence[pd.DataFrame]) -> int:
-    """How many rows frames have."""
-    return sum(map(len, frames))
 
 
 def _save(path: Path, batch: Batch) -> None:

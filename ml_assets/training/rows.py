@@ -37,6 +37,7 @@ class Rows:
         training_set: Which rows.
         folder: For batches on disk; made when needed.
         on_disk: Whether the rows are too many for memory.
+        since: Only rows that this earlier training set did not have.
     """
 
     problem: Problem
@@ -44,10 +45,17 @@ class Rows:
     training_set: TrainingSet
     folder: Path
     on_disk: bool
+    since: TrainingSet | None = None
 
     @classmethod
     def of(
-        cls, problem: Problem, home: Home, training_set: TrainingSet, *, folder: Path
+        cls,
+        problem: Problem,
+        home: Home,
+        training_set: TrainingSet,
+        *,
+        folder: Path,
+        since: TrainingSet | None = None,
     ) -> "Rows":
         """Look how large the training set is.
 
@@ -57,15 +65,17 @@ class Rows:
         _require_features(problem, home, training_set)
         needed_mb = estimated_mb(problem, home, training_set)
         limit_mb = problem.config.training.memory_limit_mb
-        return cls(problem, home, training_set, folder, on_disk=needed_mb > limit_mb)
+        on_disk = needed_mb > limit_mb
+        return cls(problem, home, training_set, folder, on_disk=on_disk, since=since)
 
     def matrices(
         self,
         encoder: ColumnTransformer,
         splits: Sequence[SplitName],
         *,
-        fit: bool,
         name: str,
+        learn: bool = False,
+        counted: bool = True,
     ) -> Batches:
         """Encode the rows of some splits.
 
@@ -75,37 +85,47 @@ class Rows:
         Args:
             encoder: Turns features into numbers.
             splits: Which rows.
-            fit: The encoder learns from these rows, and rows that do not count are left out.
-            name: Names the files on disk.
+            name: Of the folder, on disk.
+            learn: The encoder learns from these rows.
+            counted: Leave out rows with the weight 0.
         """
         if not self.on_disk:
             rows = self._frame[self._frame[SPLIT].isin(list(splits))]
-            return InMemory(encoded(encoder, fitted_rows(rows) if fit else rows, fit=fit))
-        if fit:
-            encoder.fit(next(self._batches(splits, fit=True)))
-        shutil.rmtree(self.folder / name, ignore_errors=True)
-        return spooled(encoder, self._batches(splits, fit=fit), self.folder / name)
+            rows = fitted_rows(rows) if counted else rows
+            return InMemory(encoded(encoder, rows, self._columns, fit=learn))
+        if learn:
+            encoder.fit(next(self._batches(splits, counted=counted))[self._columns])
+        folder = self.folder / name
+        shutil.rmtree(folder, ignore_errors=True)
+        frames = self._batches(splits, counted=counted)
+        return spooled(encoder, frames, self._columns, folder)
 
     @cached_property
     def _frame(self) -> pd.DataFrame:
         return training_frame(
-            self.problem, self.home, self.training_set, splits=FITTED, columns=self._columns
+            self.problem,
+            self.home,
+            self.training_set,
+            splits=FITTED,
+            columns=self._columns,
+            since=self.since,
         )
 
     @property
     def _columns(self) -> list[str]:
         return list(self.problem.config.training.encoders)
 
-    def _batches(self, splits: Sequence[SplitName], *, fit: bool) -> Iterator[pd.DataFrame]:
+    def _batches(self, splits: Sequence[SplitName], *, counted: bool) -> Iterator[pd.DataFrame]:
         frames = training_batches(
             self.problem,
             self.home,
             self.training_set,
             splits=splits,
             columns=self._columns,
+            since=self.since,
             memory_mb=max(self.problem.config.training.memory_limit_mb // 4, 128),
         )
-        return (fitted_rows(frame) for frame in frames) if fit else frames
+        return (fitted_rows(frame) for frame in frames) if counted else frames
 
 
 def estimated_mb(problem: Problem, home: Home, training_set: TrainingSet) -> float:

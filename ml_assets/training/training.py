@@ -10,12 +10,8 @@ import platform
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
@@ -26,6 +22,7 @@ from ml_assets.fingerprint import fingerprint, library_versions, source_hash
 from ml_assets.problem import Problem
 from ml_assets.progress import track
 from ml_assets.storage import Home
+from ml_assets.training.continuation import continue_model
 from ml_assets.training.encoders import Family, column_transformer
 from ml_assets.training.epochs import (
     Checkpoint,
@@ -34,104 +31,21 @@ from ml_assets.training.epochs import (
     Watch,
     fit_in_epochs,
 )
-from ml_assets.training.estimators import (
-    Kind,
-    Values,
-    epochs_of,
-    kind_named,
-    loss_of,
-    predictions,
-    unfitted,
+from ml_assets.training.estimators import epochs_of, loss_of, unfitted
+from ml_assets.training.matrices import Batches, labels
+from ml_assets.training.outcome import (
+    Competitor,
+    Fitted,
+    Measure,
+    Parent,
+    Run,
+    Trained,
+    predicted,
 )
-from ml_assets.training.matrices import Batches, each, labels
 from ml_assets.training.rows import FITTED, Rows
 
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 """What a model is computed with; another version may give another model."""
-
-Measure = Callable[[Values, Values], dict[str, float]]
-"""Labels and predictions to metrics by name, among them the KPI."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fitted:
-    """A model, and how it was fitted."""
-
-    estimator: str
-    """Its name in `config.yaml`."""
-    kind: str
-    pipeline: Pipeline
-    """Steps `encode` and `model`."""
-    hyperparameters: dict[str, Any]
-    """All of them, those that `config.yaml` leaves open included."""
-    seconds: float
-    curve: tuple[EpochMetric, ...]
-    """Of an estimator that learns in epochs: how good it was after each."""
-    warnings: tuple[str, ...]
-
-    @property
-    def hyperparameters_hash(self) -> str:
-        """The version of this axis: of the estimator's kind and its hyperparameters."""
-        return fingerprint(kind=self.kind, hyperparameters=self.hyperparameters)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Competitor:
-    """One estimator of a training, fitted on the train rows only."""
-
-    name: str
-    kind: str
-    kpi: float
-    """On the validation rows; decides who wins."""
-    train: dict[str, float]
-    """Metrics on the rows it was fitted on."""
-    validation: dict[str, float]
-    """Metrics on rows it never saw."""
-    seconds: float
-    curve: tuple[EpochMetric, ...]
-    hyperparameters: dict[str, Any]
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """The outcome of a training."""
-
-    winner: Fitted
-    competitors: tuple[Competitor, ...]
-    skipped: dict[str, str]
-    """Estimator to why it did not compete."""
-    training_set: TrainingSet
-    fingerprint: str
-    seed: int
-    feature_names: tuple[str, ...]
-    """Features that the model reads, in the order of `config.yaml`."""
-    environment: dict[str, str]
-    seconds: float
-    on_disk: bool
-    """The rows did not fit into memory, so they were fitted in batches."""
-    parent: str | None
-    """Version that was continued; None when fitted from scratch."""
-
-
-class Parent(NamedTuple):
-    """A model that is to be continued."""
-
-    version: str
-    estimator: str
-    """Its name in `config.yaml`."""
-    pipeline: Pipeline
-    training_set: TrainingSet
-
-
-class _Run(NamedTuple):
-    """What every step of one training needs."""
-
-    problem: Problem
-    rows: Rows
-    folder: Path
-    """For checkpoints."""
-    measure: Measure
 
 
 class _Matrices(NamedTuple):
@@ -207,12 +121,22 @@ def train(
     started = time.perf_counter()
     made_from = training_fingerprint(problem, training_set, parent=parent and parent.version)
     folder = home.path / "checkpoints" / problem.name / made_from
-    rows = Rows.of(problem, home, training_set, folder=folder / "batches")
-    run = _Run(problem, rows, folder, measure)
+    rows = Rows.of(
+        problem,
+        home,
+        training_set,
+        folder=folder / "batches",
+        since=parent and parent.training_set,
+    )
+    run = Run(problem, rows, folder, measure)
     # More threads make sparse fits slower when cores are busy, and sums differ with their number.
     with threadpool_limits(1):
-        competitors, skipped = _compete(run)
-        winner = _refit(run, _best(problem, competitors))
+        if parent is None:
+            competitors, skipped = _compete(run)
+            winner = _refit(run, _best(problem, competitors))
+        else:
+            winner, competitor = continue_model(run, parent)
+            competitors, skipped = (competitor,), {}
     shutil.rmtree(folder, ignore_errors=True)
     return Trained(
         winner=winner,
@@ -225,7 +149,7 @@ def train(
         environment=environment(),
         seconds=time.perf_counter() - started,
         on_disk=rows.on_disk,
-        parent=None,
+        parent=parent and parent.version,
     )
 
 
@@ -235,12 +159,12 @@ def environment() -> dict[str, str]:
     return {**library_versions("python", "skops", "threadpoolctl", *LIBRARIES), **machine}
 
 
-def _compete(run: _Run) -> tuple[tuple[Competitor, ...], dict[str, str]]:
+def _compete(run: Run) -> tuple[tuple[Competitor, ...], dict[str, str]]:
     """Fit every estimator that can be fitted on the train rows."""
     training = run.problem.config.training
     matrices: dict[Family, _Matrices] = {}
     competitors, skipped = [], {}
-    kinds = {name: _kind(run.problem, name) for name in training.estimators}
+    kinds = {name: run.kind(name) for name in training.estimators}
     for name, kind in track(kinds.items(), "estimators", total=len(kinds)):
         if run.rows.on_disk and kind.learns == "at once":
             limit = f"{training.memory_limit_mb:,} MB"
@@ -258,16 +182,11 @@ def _compete(run: _Run) -> tuple[tuple[Competitor, ...], dict[str, str]]:
     return tuple(competitors), skipped
 
 
-def _kind(problem: Problem, name: str) -> Kind:
-    estimator = problem.config.training.estimators[name]
-    return kind_named(name, estimator, predicts=problem.config.kind)
-
-
-def _encode(run: _Run, family: Family) -> _Matrices:
+def _encode(run: Run, family: Family) -> _Matrices:
     encoder = _encoder(run.problem, family)
-    train = run.rows.matrices(encoder, ["train"], fit=True, name=f"{family}_train")
+    train = run.rows.matrices(encoder, ["train"], learn=True, name=f"{family}_train")
     validation = run.rows.matrices(
-        encoder, ["validation"], fit=False, name=f"{family}_validation"
+        encoder, ["validation"], counted=False, name=f"{family}_validation"
     )
     return _Matrices(encoder, train, validation)
 
@@ -277,15 +196,15 @@ def _encoder(problem: Problem, family: Family) -> ColumnTransformer:
     return column_transformer(training.encoders, family, seed=training.seed)
 
 
-def _competitor(run: _Run, name: str, matrices: _Matrices) -> Competitor:
+def _competitor(run: Run, name: str, matrices: _Matrices) -> Competitor:
     watch = _watch(run, matrices)
     fit = _fit(run, name, matrices.train, checkpoint=f"{name}_train", watch=watch)
-    validation = _measured(run, fit.model, matrices.validation)
+    validation = run.measured(fit.model, matrices.validation)
     return Competitor(
         name=name,
         kind=run.problem.config.training.estimators[name].kind,
-        kpi=_kpi(run.problem, validation),
-        train=_measured(run, fit.model, matrices.train),
+        kpi=run.kpi(validation),
+        train=run.measured(fit.model, matrices.train),
         validation=validation,
         seconds=fit.seconds,
         curve=fit.curve,
@@ -295,10 +214,10 @@ def _competitor(run: _Run, name: str, matrices: _Matrices) -> Competitor:
 
 
 def _fit(
-    run: _Run, name: str, batches: Batches, *, checkpoint: str, watch: Watch | None = None
+    run: Run, name: str, batches: Batches, *, checkpoint: str, watch: Watch | None = None
 ) -> _Fit:
     """Fit one estimator, keeping what it warns of."""
-    training, kind = run.problem.config.training, _kind(run.problem, name)
+    training, kind = run.problem.config.training, run.kind(name)
     model = unfitted(
         name, training.estimators[name], kind, training.encoders, seed=training.seed
     )
@@ -335,11 +254,11 @@ def _fit_at_once(model: Any, batches: Batches) -> Progress:
     return Progress(model, 1, ())
 
 
-def _refit(run: _Run, best: Competitor) -> Fitted:
+def _refit(run: Run, best: Competitor) -> Fitted:
     """Fit the winner on train and validation rows together."""
-    family = _kind(run.problem, best.name).family
+    family = run.kind(best.name).family
     encoder = _encoder(run.problem, family)
-    batches = run.rows.matrices(encoder, FITTED, fit=True, name=f"{family}_all")
+    batches = run.rows.matrices(encoder, FITTED, learn=True, name=f"{family}_all")
     fit = _fit(run, best.name, batches, checkpoint=f"{best.name}_all")
     return Fitted(
         estimator=best.name,
@@ -367,31 +286,14 @@ def _best(problem: Problem, competitors: tuple[Competitor, ...]) -> Competitor:
     return best
 
 
-def _kpi(problem: Problem, metrics: Mapping[str, float]) -> float:
-    name = problem.config.kpi.metric
-    if name not in metrics:
-        raise TrainingError(
-            f"The KPI {name} is not among the metrics that were measured: {', '.join(metrics)}."
-        )
-    return metrics[name]
-
-
-def _measured(run: _Run, model: Any, batches: Batches) -> dict[str, float]:
-    return run.measure(labels(batches), _predicted(model, batches))
-
-
-def _predicted(model: Any, batches: Batches) -> Values:
-    return np.concatenate([predictions(model, batch.X) for batch in each(batches)])
-
-
-def _watch(run: _Run, matrices: _Matrices) -> Watch:
+def _watch(run: Run, matrices: _Matrices) -> Watch:
     """Measures a model that is being fitted, on the rows it learns from and on others."""
     config = run.problem.config
     parts = (matrices.train, matrices.validation)
     y = [labels(batches) for batches in parts]
 
     def watch(model: Any, epoch: int) -> EpochMetric:
-        pairs = list(zip(y, (_predicted(model, batches) for batches in parts), strict=True))
+        pairs = list(zip(y, (predicted(model, batches) for batches in parts), strict=True))
         losses = [loss_of(config.kind, *pair) for pair in pairs]
         kpis = [run.measure(*pair)[config.kpi.metric] for pair in pairs]
         return EpochMetric(epoch, losses[0], losses[1], kpis[0], kpis[1])

@@ -1,0 +1,90 @@
+"""Stateful training: go on from a model's weights with what is new, instead of beginning anew.
+
+What turns features into numbers stays as it was fitted, so only an estimator that learns in
+batches can be continued, and each new row is shown once. The cost follows the new rows, not the
+history. A model that should learn new words or categories has to be fitted from scratch.
+"""
+
+import time
+from copy import deepcopy
+
+from sklearn.pipeline import Pipeline
+
+from ml_assets.errors import InsufficientData, TrainingError
+from ml_assets.training.epochs import fit_in_epochs
+from ml_assets.training.matrices import labels
+from ml_assets.training.outcome import Competitor, Fitted, Parent, Run
+
+
+def continue_model(run: Run, parent: Parent) -> tuple[Fitted, Competitor]:
+    """Show a model the rows that it has not seen.
+
+    It learns from the new train rows, is measured on the new validation rows, and then learns
+    from those as well.
+
+    Raises:
+        TrainingError: If the model cannot be continued under the present configuration.
+        InsufficientData: If there is no new row.
+    """
+    _require_continuable(run, parent)
+    encoder = parent.pipeline.named_steps["encode"]
+    model = deepcopy(parent.pipeline.named_steps["model"])
+    train = run.rows.matrices(encoder, ["train"], name="new_train")
+    validation = run.rows.matrices(
+        encoder, ["validation"], name="new_validation", counted=False
+    )
+    if not len(labels(train)) or not len(labels(validation)):
+        raise InsufficientData(
+            f"Continuing {parent.version} (train and validation rows that it has not seen)",
+            rows=min(len(labels(train)), len(labels(validation))),
+            needed=1,
+        )
+    started = time.perf_counter()
+    seed = run.problem.config.training.seed
+    fit_in_epochs(model, train, epochs=1, seed=seed)
+    metrics = run.measured(model, train), run.measured(model, validation)
+    competitor = Competitor(
+        name=parent.estimator,
+        kind=run.problem.config.training.estimators[parent.estimator].kind,
+        kpi=run.kpi(metrics[1]),
+        train=metrics[0],
+        validation=metrics[1],
+        seconds=time.perf_counter() - started,
+        curve=(),
+        hyperparameters=model.get_params(),
+        warnings=(),
+    )
+    learned = run.rows.matrices(encoder, ["validation"], name="new_validation")
+    fit_in_epochs(model, learned, epochs=1, seed=seed)
+    winner = Fitted(
+        estimator=competitor.name,
+        kind=competitor.kind,
+        pipeline=Pipeline([("encode", encoder), ("model", model)]),
+        hyperparameters=competitor.hyperparameters,
+        seconds=time.perf_counter() - started,
+        curve=(),
+        warnings=(),
+    )
+    return winner, competitor
+
+
+def _require_continuable(run: Run, parent: Parent) -> None:
+    training = run.problem.config.training
+    if parent.estimator not in training.estimators:
+        raise TrainingError(
+            f"{parent.version} is a {parent.estimator}, which training.estimators no longer has. "
+            "Put it back, or train from scratch (training.retraining: stateless)."
+        )
+    if run.kind(parent.estimator).learns == "at once":
+        raise TrainingError(
+            f"{parent.version} is a {parent.estimator}, which learns from all rows at once and "
+            "cannot be continued. Train from scratch (training.retraining: stateless), or let an "
+            "estimator that learns in batches win, such as sgd."
+        )
+    known = set(parent.pipeline.named_steps["encode"].feature_names_in_)
+    if known != set(training.encoders):
+        odd = sorted(known ^ set(training.encoders))
+        raise TrainingError(
+            f"{parent.version} reads other features than training.encoders says now: "
+            f"{', '.join(odd)}. Train from scratch (training.retraining: stateless)."
+        )

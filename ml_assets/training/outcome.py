@@ -1,0 +1,126 @@
+"""What a training needs and what comes out of it: the nouns of this room."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from ml_assets.errors import TrainingError
+from ml_assets.features import TrainingSet
+from ml_assets.fingerprint import fingerprint
+from ml_assets.problem import Problem
+from ml_assets.training.epochs import EpochMetric
+from ml_assets.training.estimators import Kind, Values, kind_named, predictions
+from ml_assets.training.matrices import Batches, each, labels
+from ml_assets.training.rows import Rows
+
+Measure = Callable[[Values, Values], dict[str, float]]
+"""Labels and predictions to metrics by name, among them the KPI."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A model, and how it was fitted."""
+
+    estimator: str
+    """Its name in `config.yaml`."""
+    kind: str
+    pipeline: Pipeline
+    """Steps `encode` and `model`."""
+    hyperparameters: dict[str, Any]
+    """All of them, those that `config.yaml` leaves open included."""
+    seconds: float
+    curve: tuple[EpochMetric, ...]
+    """Of an estimator that learns in epochs: how good it was after each."""
+    warnings: tuple[str, ...]
+
+    @property
+    def hyperparameters_hash(self) -> str:
+        """The version of this axis: of the estimator's kind and its hyperparameters."""
+        return fingerprint(kind=self.kind, hyperparameters=self.hyperparameters)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Competitor:
+    """One estimator of a training, fitted on the train rows only."""
+
+    name: str
+    kind: str
+    kpi: float
+    """On the validation rows; decides who wins."""
+    train: dict[str, float]
+    """Metrics on the rows it was fitted on."""
+    validation: dict[str, float]
+    """Metrics on rows it never saw."""
+    seconds: float
+    curve: tuple[EpochMetric, ...]
+    hyperparameters: dict[str, Any]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """The outcome of a training."""
+
+    winner: Fitted
+    competitors: tuple[Competitor, ...]
+    skipped: dict[str, str]
+    """Estimator to why it did not compete."""
+    training_set: TrainingSet
+    fingerprint: str
+    seed: int
+    feature_names: tuple[str, ...]
+    """Features that the model reads, in the order of `config.yaml`."""
+    environment: dict[str, str]
+    seconds: float
+    on_disk: bool
+    """The rows did not fit into memory, so they were fitted in batches."""
+    parent: str | None
+    """Version that was continued; None when fitted from scratch."""
+
+
+class Parent(NamedTuple):
+    """A model that is to be continued."""
+
+    version: str
+    estimator: str
+    """Its name in `config.yaml`."""
+    pipeline: Pipeline
+    training_set: TrainingSet
+
+
+class Run(NamedTuple):
+    """What every step of one training needs."""
+
+    problem: Problem
+    rows: Rows
+    folder: Path
+    """For checkpoints."""
+    measure: Measure
+
+    def kind(self, name: str) -> Kind:
+        """What the estimator called `name` in `config.yaml` is."""
+        config = self.problem.config
+        return kind_named(name, config.training.estimators[name], predicts=config.kind)
+
+    def measured(self, model: Any, batches: Batches) -> dict[str, float]:
+        """Metrics of a model on rows."""
+        return self.measure(labels(batches), predicted(model, batches))
+
+    def kpi(self, metrics: Mapping[str, float]) -> float:
+        """The metric that decides."""
+        name = self.problem.config.kpi.metric
+        if name not in metrics:
+            raise TrainingError(
+                f"The KPI {name} is not among the metrics that were measured: "
+                f"{', '.join(metrics)}."
+            )
+        return metrics[name]
+
+
+def predicted(model: Any, batches: Batches) -> Values:
+    """Probabilities, or values, of all rows."""
+    return np.concatenate([predictions(model, batch.X) for batch in each(batches)])
