@@ -95,7 +95,12 @@ def encoded(
     return Batch(X.tocsr() if sp.issparse(X) else np.asarray(X, np.float64), y, weight)
 
 
-def spooled(encoder: ColumnTransformer, frames: Iterable[pd.DataFrame], folder: Path) -> OnDisk:
+def spooled(
+    encoder: ColumnTransformer,
+    frames: Iterable[pd.DataFrame],
+    columns: Sequence[str],
+    folder: Path,
+) -> OnDisk:
     """Encode frames one at a time into files of `folder`, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
