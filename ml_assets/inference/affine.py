@@ -16,6 +16,8 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
+from ml_assets.training.encoders import Topics
+
 
 class Affine(NamedTuple):
     """x becomes x A + b; A is a vector where every feature is only stretched."""
@@ -69,6 +71,8 @@ def scaling_of(step: Any, width: int) -> Scaling | None:
 def affine_of(step: Any, width: int) -> Affine | None:
     """Return a fitted step as a matrix and a shift, or None where it is no such step."""
     match step:
+        case Topics():
+            return affine_of(step.svd_, width)
         case TruncatedSVD():
             return Affine(step.components_.T, np.zeros(len(step.components_)))
         case PCA(whiten=False):

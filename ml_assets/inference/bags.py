@@ -6,8 +6,9 @@ one complex number and one pass. Where n-grams come from is the matter of `token
 """
 
 import math
+import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import compress, repeat
 from typing import Literal, NamedTuple, Protocol
 
@@ -195,7 +196,7 @@ class HashedBag:
         analyze: Analyzer,
         *,
         width: int,
-        signed: bool,
+        place: Callable[[str], tuple[int, int]],
         weighting: Weighting,
         idf: np.ndarray | None,
     ) -> None:
@@ -203,7 +204,7 @@ class HashedBag:
         self.idf = idf
         self._analyze = analyze
         self._weighting = weighting
-        self._places = Places(width, signed=signed)
+        self._places = Places(place)
 
     def features(self, text: str) -> Bag:
         """Return what the vectorizer makes of `text`."""
@@ -244,20 +245,28 @@ class HashedScore:
 
 
 class Places(dict[str, tuple[int, int]]):
-    """N-gram to its feature and sign, as scikit-learn's `FeatureHasher` has them."""
+    """N-gram to its feature and sign; what was hashed once is remembered."""
 
-    def __init__(self, width: int, *, signed: bool) -> None:
+    def __init__(self, place: Callable[[str], tuple[int, int]]) -> None:
         super().__init__()
-        self._width = width
-        self._signed = signed
+        self._place = place
 
     def __missing__(self, gram: str) -> tuple[int, int]:
         if len(self) >= MOST_PLACES:
             self.clear()
-        value = int(murmurhash3_32(gram, seed=0))
-        found = abs(value) % self._width, -1 if self._signed and value < 0 else 1
-        self[gram] = found
+        found = self[gram] = self._place(gram)
         return found
+
+
+def murmur_place(gram: str, *, width: int, signed: bool) -> tuple[int, int]:
+    """Feature and sign of an n-gram, as scikit-learn's `FeatureHasher` has them."""
+    value = int(murmurhash3_32(gram, seed=0))
+    return abs(value) % width, -1 if signed and value < 0 else 1
+
+
+def crc_place(gram: str, *, width: int) -> tuple[int, int]:
+    """Feature and sign of an n-gram, as the platform's `HashedText` has them."""
+    return zlib.crc32(gram.encode()) % width, 1
 
 
 def _length_shares(idf: np.ndarray, norm: Norm) -> np.ndarray:

@@ -21,7 +21,16 @@ from ml_assets.inference.affine import affine_of
 from ml_assets.inference.encoders import lookup_of, refusal
 from ml_assets.inference.linear import Linear, linear_of
 from ml_assets.inference.links import EXPONENTIAL, IDENTITY, LOGISTIC, Link
-from ml_assets.inference.lookups import CategoryTerm, Lookup, NumberTerm, Row, Text, TextTerm
+from ml_assets.inference.lookups import (
+    CategoryTerm,
+    HashedTerm,
+    Lookup,
+    NumberTerm,
+    Row,
+    Text,
+    TextTerm,
+    crc_of,
+)
 from ml_assets.inference.trees import forest
 
 Columns = Mapping[str, Sequence[Any]]
@@ -132,6 +141,7 @@ def _scores(linear: Linear, lookups: Sequence[Lookup], columns: tuple[str, ...])
         constant=linear.intercept + sum(part.constant for part in terms),
         numbers=tuple(term for part in terms for term in part.numbers),
         categories=tuple(term for part in terms for term in part.categories),
+        hashed=tuple(term for part in terms for term in part.hashed),
         texts=tuple(term for part in terms for term in part.texts),
         link=linear.link,
     )
@@ -145,6 +155,7 @@ class Score:
     constant: float
     numbers: tuple[NumberTerm, ...]
     categories: tuple[CategoryTerm, ...]
+    hashed: tuple[HashedTerm, ...]
     texts: tuple[TextTerm, ...]
     link: Link
 
@@ -153,11 +164,13 @@ class Score:
         total = self.constant
         for column, shares, unknown in self.categories:
             total += shares.get(row[column], unknown)
-        for column, center, slope, offset, missing in self.numbers:
-            value = row[column]
-            total += missing if value is None else (value - center) * slope + offset
-        for column, score in self.texts:
-            text = row[column]
+        for number in self.numbers:
+            total += number.share(row[number.column])
+        for column, weights in self.hashed:
+            if row[column] is not None:
+                total += weights[crc_of(row[column]) % len(weights)]
+        for column, score, instead in self.texts:
+            text = row[column] if row[column] is not None else instead
             total += math.nan if text is None else score.one(text)
         # Neither NaN nor infinite: scikit-learn refuses both, so the pipeline has to say so.
         return self.link.one(total) if total - total == 0.0 else math.nan
@@ -169,11 +182,14 @@ class Score:
         for column, shares, unknown in self.categories:
             found = map(shares.get, columns[column], repeat(unknown))
             total += np.fromiter(found, dtype=float, count=rows)
-        for column, center, slope, offset, missing in self.numbers:
-            values = np.array(columns[column], dtype=float)
-            total += np.where(np.isnan(values), missing, (values - center) * slope + offset)
-        for column, score in self.texts:
-            total += _over_texts(score.many, columns[column])
+        for number in self.numbers:
+            total += number.shares(np.array(columns[number.column], dtype=float))
+        for column, weights in self.hashed:
+            places = (None if v is None else crc_of(v) % len(weights) for v in columns[column])
+            total += [0.0 if place is None else weights[place] for place in places]
+        for column, score, instead in self.texts:
+            texts = [instead if text is None else text for text in columns[column]]
+            total += _over_texts(score.many, texts)
         return self.link.many(np.where(np.isfinite(total), total, np.nan))
 
 
@@ -195,15 +211,9 @@ def _trees(
     link = BOOSTING_LINKS.get(estimator.loss)
     if link is None or estimator.n_trees_per_iteration_ != 1:
         raise refusal(place, estimator, "it gives more than one answer per row")
-    try:
-        total = forest(
-            [trees[0] for trees in estimator._predictors],  # noqa: SLF001 - no public way to the trees
-            float(estimator._baseline_prediction[0, 0]),  # noqa: SLF001
-        )
-    except ValueError as error:
-        raise refusal(place, estimator, str(error)) from None
+    total = forest(estimator)
     answers = _answers_of(estimator)
-    texts = [lookup.column for lookup in lookups if isinstance(lookup, Text)]
+    texts = [part.column for part in lookups if isinstance(part, Text) and part.missing is None]
 
     def one(row: Row) -> float:
         if any(row[column] is None for column in texts):

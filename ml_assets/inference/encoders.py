@@ -7,6 +7,7 @@ that nobody has seen, so every option that it has is right by construction. Text
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,19 +24,38 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
 from ml_assets.errors import NotCompilable
 from ml_assets.inference.affine import Affine, affine_of, is_identity, scaling_of
-from ml_assets.inference.bags import HashedBag, TextBag, VocabularyBag, Weighting
+from ml_assets.inference.bags import (
+    HashedBag,
+    TextBag,
+    VocabularyBag,
+    Weighting,
+    crc_place,
+    murmur_place,
+)
 from ml_assets.inference.lookups import (
     Categories,
     Category,
+    HashedCategories,
     Lookup,
     Numbers,
     NumberTerm,
     Text,
 )
-from ml_assets.inference.tokens import VECTORIZERS, analyzer_of, splitting_of
+from ml_assets.inference.tokens import (
+    VECTORIZERS,
+    analyzer_of,
+    own_analyzer,
+    own_splitting,
+    splitting_of,
+)
+from ml_assets.training.encoders import Clipped, HashedCategory
+from ml_assets.training.text import FastTfidf, HashedText
 
 FINITE = (OneHotEncoder, OrdinalEncoder, TargetEncoder)
 """Encoders that tell a column's values apart by a finite list of categories."""
+
+_MISSING = {FastTfidf: "", HashedText: ""}
+"""What a missing text is taken for, by encoders that have an answer to it."""
 
 NEVER_SEEN = "\N{REPLACEMENT CHARACTER} never seen"
 
@@ -54,8 +74,10 @@ def lookup_of(place: str, encoder: Any, columns: Sequence[str]) -> Lookup:
     steps = _steps(encoder)
     if any(isinstance(step, FINITE) for step in steps):
         return _categories(place, steps, columns)
-    if steps and isinstance(steps[0], VECTORIZERS):
+    if steps and isinstance(steps[0], (*VECTORIZERS, FastTfidf, HashedText)):
         return _text(place, steps, columns)
+    if len(steps) == 1 and isinstance(steps[0], HashedCategory):
+        return HashedCategories(tuple(columns), steps[0].columns)
     return _numbers(place, steps, columns)
 
 
@@ -73,8 +95,12 @@ def refusal(place: str, step: Any, reason: str) -> NotCompilable:
 
 def _numbers(place: str, steps: Sequence[Any], columns: Sequence[str]) -> Numbers:
     """Follow what becomes of each number, and of a missing one."""
-    terms = tuple(NumberTerm(column, 0.0, 1.0, 0.0, np.nan) for column in columns)
+    terms = tuple(map(NumberTerm, columns))
     for step in steps:
+        if isinstance(step, Clipped) and step is steps[0]:
+            limits = zip(terms, step.low_.tolist(), step.high_.tolist(), strict=True)
+            terms = tuple(term._replace(low=low, high=high) for term, low, high in limits)
+            continue
         if isinstance(step, SimpleImputer):
             terms = _imputed(place, step, terms)
             continue
@@ -89,7 +115,7 @@ def _scaled(term: NumberTerm, center: float, slope: float, offset: float) -> Num
     """Put (value - center) * slope + offset after `term`."""
     missing = (term.missing - center) * slope + offset
     if (term.center, term.slope, term.offset) == (0.0, 1.0, 0.0):
-        return NumberTerm(term.column, center, slope, offset, missing)
+        return term._replace(center=center, slope=slope, offset=offset, missing=missing)
     return term._replace(
         slope=term.slope * slope,
         offset=(term.offset - center) * slope + offset,
@@ -117,7 +143,7 @@ def _imputed(
 
 def _indicator(term: NumberTerm) -> NumberTerm:
     """1 where `term` has no value, 0 where it has one."""
-    return NumberTerm(term.column, 0.0, 0.0, 0.0, float(np.isnan(term.missing)))
+    return NumberTerm(term.column, slope=0.0, missing=float(np.isnan(term.missing)))
 
 
 def _categories(place: str, steps: Sequence[Any], columns: Sequence[str]) -> Categories:
@@ -206,7 +232,7 @@ def _text(place: str, steps: Sequence[Any], columns: Sequence[str]) -> Text:
     if len(columns) != 1:
         raise refusal(place, vectorizer, f"it reads {len(columns)} columns; one is needed")
     tfidf = rest.pop(0) if rest and isinstance(rest[0], TfidfTransformer) else None
-    bag = _bag(place, vectorizer, tfidf)
+    bag = _own_bag(vectorizer) or _bag(place, vectorizer, tfidf)
     width, folded = bag.width, list[Affine]()
     for step in rest:
         affine = affine_of(step, width)
@@ -214,7 +240,30 @@ def _text(place: str, steps: Sequence[Any], columns: Sequence[str]) -> Text:
             raise refusal(place, step, "no look-up is known for this step after text")
         folded.append(affine)
         width = len(affine.shift)
-    return Text(columns[0], bag, tuple(folded))
+    return Text(columns[0], bag, tuple(folded), missing=_MISSING.get(type(vectorizer)))
+
+
+def _own_bag(vectorizer: Any) -> TextBag | None:
+    """Take one of the platform's own text encoders apart."""
+    weighting = Weighting(sublinear=False, binary=False, norm="l2")
+    match vectorizer:
+        case FastTfidf():
+            return VocabularyBag(
+                own_analyzer(vectorizer.ngram_range),
+                vectorizer.terms(),
+                splitting=own_splitting(vectorizer.ngram_range),
+                weighting=weighting._replace(sublinear=vectorizer.sublinear_tf),
+                idf=vectorizer.idf_,
+            )
+        case HashedText():
+            return HashedBag(
+                own_analyzer(vectorizer.ngram_range),
+                width=vectorizer.columns_,
+                place=partial(crc_place, width=vectorizer.columns_),
+                weighting=weighting,
+                idf=None,
+            )
+    return None
 
 
 def _bag(place: str, vectorizer: Any, tfidf: TfidfTransformer | None) -> TextBag:
@@ -238,7 +287,9 @@ def _bag(place: str, vectorizer: Any, tfidf: TfidfTransformer | None) -> TextBag
         return HashedBag(
             analyze,
             width=vectorizer.n_features,
-            signed=vectorizer.alternate_sign,
+            place=partial(
+                murmur_place, width=vectorizer.n_features, signed=vectorizer.alternate_sign
+            ),
             weighting=weighting,
             idf=idf,
         )

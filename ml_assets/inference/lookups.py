@@ -5,6 +5,8 @@ Three families cover what the platform fits: numbers, categories and text. Each 
 themselves, for trees. How a fitted encoder is read does not belong here but in `encoders`.
 """
 
+import math
+import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -19,13 +21,35 @@ Row = Mapping[str, Any]
 
 
 class NumberTerm(NamedTuple):
-    """A number's share: (value - center) * slope + offset, or `missing` where there is none."""
+    """A number's share: (value - center) * slope + offset, or `missing` where there is none.
+
+    A value beyond `low` or `high` counts as if it were there.
+    """
 
     column: str
-    center: float
-    slope: float
-    offset: float
-    missing: float
+    center: float = 0.0
+    slope: float = 1.0
+    offset: float = 0.0
+    missing: float = math.nan
+    low: float = -math.inf
+    high: float = math.inf
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether some values lie beyond a limit."""
+        return self.low > -math.inf or self.high < math.inf
+
+    def share(self, value: float | None) -> float:
+        """Return the share of one value."""
+        if value is None:
+            return self.missing
+        return (min(max(value, self.low), self.high) - self.center) * self.slope + self.offset
+
+    def shares(self, values: np.ndarray) -> np.ndarray:
+        """Return the shares of n values; NaN stands for a missing one."""
+        limited = np.clip(values, self.low, self.high) if self.is_limited else values
+        found = (limited - self.center) * self.slope + self.offset
+        return np.where(np.isnan(values), self.missing, found)
 
     def times(self, weight: float) -> "NumberTerm":
         """Return the same share, `weight` times as large."""
@@ -44,11 +68,19 @@ class CategoryTerm(NamedTuple):
     unknown: float
 
 
+class HashedTerm(NamedTuple):
+    """A category's share, by its hash; a missing one has none."""
+
+    column: str
+    shares: tuple[float, ...]
+
+
 class TextTerm(NamedTuple):
-    """A text's share."""
+    """A text's share; `missing` is the text that a missing one is taken for, if any."""
 
     column: str
     score: TextScore
+    missing: str | None
 
 
 class Terms(NamedTuple):
@@ -57,6 +89,7 @@ class Terms(NamedTuple):
     constant: float = 0.0
     numbers: tuple[NumberTerm, ...] = ()
     categories: tuple[CategoryTerm, ...] = ()
+    hashed: tuple[HashedTerm, ...] = ()
     texts: tuple[TextTerm, ...] = ()
 
 
@@ -77,11 +110,7 @@ class Numbers(NamedTuple):
 
     def values(self, row: Row) -> list[float]:
         """Return the features of `row`."""
-        values = []
-        for column, center, slope, offset, missing in self.terms:
-            value = row[column]
-            values.append(missing if value is None else (value - center) * slope + offset)
-        return values
+        return [term.share(row[term.column]) for term in self.terms]
 
 
 class Category(NamedTuple):
@@ -125,12 +154,40 @@ class Categories(NamedTuple):
         return values.tolist()
 
 
+class HashedCategories(NamedTuple):
+    """Categories that share features by their hash, one block of features per column."""
+
+    columns: tuple[str, ...]
+    block: int
+
+    @property
+    def width(self) -> int:
+        """How many features the encoder makes."""
+        return self.block * len(self.columns)
+
+    def weigh(self, weights: np.ndarray) -> Terms:
+        """Fold the features' weights into the look-ups."""
+        blocks = np.split(weights, len(self.columns))
+        shares = [tuple(block.tolist()) for block in blocks]
+        return Terms(hashed=tuple(map(HashedTerm, self.columns, shares)))
+
+    def values(self, row: Row) -> list[float]:
+        """Return the features of `row`."""
+        values = [0.0] * self.width
+        for number, column in enumerate(self.columns):
+            if row[column] is not None:
+                values[number * self.block + crc_of(row[column]) % self.block] = 1.0
+        return values
+
+
 class Text(NamedTuple):
     """Encoded text, and the steps after its vectorizer."""
 
     column: str
     bag: TextBag
     steps: tuple[Affine, ...]
+    missing: str | None
+    """The text that a missing one is taken for; None where it has no features."""
 
     @property
     def width(self) -> int:
@@ -143,11 +200,15 @@ class Text(NamedTuple):
         for step in reversed(self.steps):
             weights, added = step.fold(weights)
             constant += added
-        return Terms(constant=constant, texts=(TextTerm(self.column, self.bag.weigh(weights)),))
+        term = TextTerm(self.column, self.bag.weigh(weights), self.missing)
+        return Terms(constant=constant, texts=(term,))
 
     def values(self, row: Row) -> list[float]:
         """Return the features of `row`."""
-        places, found = self.bag.features(row[self.column])
+        text = row[self.column] if row[self.column] is not None else self.missing
+        if text is None:
+            return [math.nan] * self.width
+        places, found = self.bag.features(text)
         values = np.zeros(self.bag.width)
         values[places] = found
         for step in self.steps:
@@ -155,4 +216,9 @@ class Text(NamedTuple):
         return values.tolist()
 
 
-Lookup = Numbers | Categories | Text
+Lookup = Numbers | Categories | HashedCategories | Text
+
+
+def crc_of(category: object) -> int:
+    """The hash that the platform's `HashedCategory` gives a category."""
+    return zlib.crc32(str(category).encode())

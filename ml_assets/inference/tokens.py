@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
+from ml_assets.training.text import words_of
+
 VECTORIZERS = (CountVectorizer, HashingVectorizer)
 """Text to counts of n-grams; `TfidfVectorizer` is the first of them, with weights."""
 
@@ -60,28 +62,43 @@ def analyzer_of(vectorizer: Any) -> Analyzer:
         >>> analyze("Fees, and fees!")
         ['fees', 'and', 'fees', 'fees and', 'and fees']
     """
-    exact: Analyzer = vectorizer.build_analyzer()
     splitting = splitting_of(vectorizer)
-    if splitting is None:
-        return exact
-    table, dropped, (shortest, longest) = splitting
+    exact: Analyzer = vectorizer.build_analyzer()
+    return exact if splitting is None else _quicker(exact, splitting)
+
+
+def own_splitting(ngrams: tuple[int, int]) -> Splitting:
+    """Say how the platform's own text encoders cut ASCII text."""
+    return Splitting(_table(lowercase=True), WORD_CHARACTERS, ngrams)
+
+
+def own_analyzer(ngrams: tuple[int, int]) -> Analyzer:
+    """Return the function from a text to its n-grams of the platform's own text encoders."""
+    return _quicker(lambda text: _ngrams(words_of(text), ngrams), own_splitting(ngrams))
+
+
+def _quicker(exact: Analyzer, splitting: Splitting) -> Analyzer:
+    """Return what `exact` returns, ASCII texts by translation and split."""
+    table, dropped, ngrams = splitting
 
     def analyze(text: str) -> list[str]:
         if not text.isascii():
             return exact(text)
         words = [word for word in text.translate(table).split() if word not in dropped]
-        if longest == 1:
-            return words
-        return list(
-            chain.from_iterable(_ngrams(words, n) for n in range(shortest, longest + 1))
-        )
+        return _ngrams(words, ngrams)
 
     return analyze
 
 
-def _ngrams(words: list[str], n: int) -> Any:
-    """Every n words in a row, joined by spaces."""
-    return words if n == 1 else map(" ".join, zip(*(words[i:] for i in range(n)), strict=False))
+def _ngrams(words: list[str], ngrams: tuple[int, int]) -> list[str]:
+    """Every n words in a row, joined by spaces, for each n of a range."""
+    shortest, longest = ngrams
+    if longest == 1:
+        return words
+    runs = (
+        zip(*(words[i:] for i in range(n)), strict=False) for n in range(shortest, longest + 1)
+    )
+    return [" ".join(run) for run in chain.from_iterable(runs)]
 
 
 def _table(*, lowercase: bool) -> str:

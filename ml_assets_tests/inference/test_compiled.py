@@ -44,6 +44,8 @@ from threadpoolctl import threadpool_limits
 
 from ml_assets.errors import NotCompilable
 from ml_assets.inference.compiled import compile_pipeline
+from ml_assets.training.encoders import Clipped, HashedCategory, Topics
+from ml_assets.training.text import FastTfidf, HashedText
 
 CLOSE = 1e-9
 EXAMPLES = settings(
@@ -65,6 +67,7 @@ def texts():
         st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join),
         plain.map(lambda words: ", ".join(words * 9)),
         st.text(max_size=30),
+        st.none(),
     )
 
 
@@ -121,6 +124,13 @@ def imputers():
     )
 
 
+TREE_CATEGORIES = {
+    "handle_unknown": "use_encoded_value",
+    "unknown_value": np.nan,
+    "encoded_missing_value": np.nan,
+    "max_categories": 4,
+}
+
 SCALERS = [
     StandardScaler(),
     StandardScaler(with_std=False),
@@ -136,9 +146,8 @@ SCALERS = [
 @st.composite
 def number_encoders(draw):
     steps = [draw(imputers()), *draw(st.lists(st.sampled_from(SCALERS), max_size=2))]
-    if draw(st.booleans()):
-        steps = [draw(st.sampled_from(SCALERS[:6])), *steps]
-    return make_pipeline(*steps)
+    before = [*SCALERS[:6], Clipped(share=0.1), "passthrough", "passthrough"]
+    return make_pipeline(draw(st.sampled_from(before)), *steps)
 
 
 def category_encoders():
@@ -152,6 +161,7 @@ def category_encoders():
                 handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2
             ),
             TargetEncoder(random_state=0),
+            HashedCategory(columns=16),
             make_pipeline(
                 SimpleImputer(strategy="constant", fill_value="unknown"),
                 OneHotEncoder(handle_unknown="ignore"),
@@ -200,6 +210,16 @@ def text_encoders(draw):
 
 
 @st.composite
+def own_text_encoders(draw):
+    pairs = draw(st.sampled_from([(1, 1), (1, 2)]))
+    if draw(st.booleans()):
+        encoder = FastTfidf(ngram_range=pairs, sublinear_tf=draw(st.booleans()), min_df=2)
+    else:
+        encoder = HashedText(columns=64, ngram_range=pairs)
+    return make_pipeline(encoder, Topics(components=3)) if draw(st.booleans()) else encoder
+
+
+@st.composite
 def encoders(draw):
     parts = [
         ("numbers", draw(number_encoders()), ["amount", "age"]),
@@ -207,6 +227,7 @@ def encoders(draw):
         ("kind", draw(category_encoders()), ["kind"]),
         ("both", draw(category_encoders()), ["kind", "state"]),
         ("said", draw(text_encoders()), "said"),
+        ("own", draw(own_text_encoders()), "said"),
     ]
     chosen = draw(st.lists(st.sampled_from(parts), unique_by=lambda part: part[0], min_size=1))
     assume(any(encoder != "drop" for _, encoder, _ in chosen))
@@ -311,6 +332,28 @@ class TestTrees:
     @given(encoders(), boosted(), rows())
     def test_answers_what_the_pipeline_answers(self, training, encode, estimator, rows):
         encode.set_params(sparse_threshold=0.0)
+        pipeline = fitted([encode, estimator], training)
+
+        assert_same(pipeline, rows)
+
+    @EXAMPLES
+    @given(st.data(), rows())
+    def test_answers_what_the_pipeline_answers_when_trees_split_on_categories(
+        self, training, data, rows
+    ):
+        encode = ColumnTransformer(
+            [
+                ("kind", OrdinalEncoder(**TREE_CATEGORIES), ["kind"]),
+                ("age", "passthrough", ["age", "amount"]),
+                ("state", OrdinalEncoder(**TREE_CATEGORIES), ["state"]),
+                ("said", make_pipeline(FastTfidf(), Topics(components=2)), "said"),
+            ]
+        )
+        estimator = HistGradientBoostingClassifier(
+            categorical_features=data.draw(st.sampled_from([[0], [0, 3], [3]])),
+            max_iter=5,
+            min_samples_leaf=2,
+        )
         pipeline = fitted([encode, estimator], training)
 
         assert_same(pipeline, rows)
