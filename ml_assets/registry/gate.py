@@ -3,8 +3,12 @@
 A challenger must beat the baseline and the champion on the same rows, each by an interval that
 lies above the least gain, keep the KPI's floor, and not fall in any slice. A slice has fallen
 when it lost more than `slices.tolerance` and the loss is no chance: the upper end of its
-interval, corrected for the number of slices looked at, is below zero. Where the rows come from
-and what follows from the findings is in `promotion`.
+interval, corrected for the number of slices looked at, is below zero.
+
+A champion that can no longer answer, because the code of contract or features has changed since,
+must be replaced: there the challenger need not be better, only not worse by `slices.tolerance`.
+
+Where the rows come from and what follows from the findings is in `promotion`.
 """
 
 from collections.abc import Mapping
@@ -42,6 +46,7 @@ class FrozenRows:
         challenger: Its predictions.
         baseline: What the trivial model answers.
         champion: Its predictions; None where nobody answers yet.
+        champion_can_answer: Whether it still could, for new rows.
         slices: Column to its n values.
     """
 
@@ -49,6 +54,7 @@ class FrozenRows:
     challenger: Array
     baseline: Array
     champion: Array | None = None
+    champion_can_answer: bool = True
     slices: Mapping[str, Column]
 
 
@@ -73,7 +79,12 @@ def judge(config: Config, rows: FrozenRows) -> tuple[Finding, ...]:
             _beats(config, "baseline", against_baseline),
         ]
         if rows.champion is not None:
-            findings.append(_beats(config, "champion", _compare(config, rows, rows.champion)))
+            against_champion = _compare(config, rows, rows.champion)
+            findings.append(
+                _beats(config, "champion", against_champion)
+                if rows.champion_can_answer
+                else _keeps_up(config, against_champion)
+            )
             findings.append(_keeps_slices(config, rows, rows.champion))
     except InsufficientData as error:
         return fit, Finding("enough rows", passed=False, text=f"too few frozen rows: {error}")
@@ -132,6 +143,18 @@ def _beats(config: Config, whom: str, difference: Difference) -> Finding:
     )
 
 
+def _keeps_up(config: Config, difference: Difference) -> Finding:
+    """The whole interval of the gain must lie above a loss that a slice may have."""
+    limit = config.slices.tolerance * _unit(difference)
+    passed = difference.exceeds(-limit)
+    text = (
+        f"{difference.metric} {plain(difference.challenger)} against the champion's "
+        f"{plain(difference.incumbent)} ({difference}) is {'' if passed else 'not shown to be '}"
+        f"at most {plain(limit)} worse; the champion cannot answer with the installed code"
+    )
+    return Finding("replaces the champion", passed=passed, text=text, difference=difference)
+
+
 def describe(difference: Difference, *, whom: str, min_gain: float) -> str:
     """A comparison in the house's words: who is where, and by how much."""
     metric = difference.metric
@@ -176,8 +199,14 @@ def _keeps_slices(config: Config, rows: FrozenRows, champion: Array) -> Finding:
 
 def _has_fallen(difference: Difference, limit: float) -> bool:
     """Whether a slice lost more than the limit, and not by chance."""
-    unit = abs(difference.incumbent) if metric_named(difference.metric).in_label_units else 1.0
-    return difference.gain[0] < -limit * unit and difference.falls_short_of(0.0)
+    fallen = difference.gain[0] < -limit * _unit(difference)
+    return fallen and difference.falls_short_of(0.0)
+
+
+def _unit(difference: Difference) -> float:
+    """What a share is a share of: the metric itself where it has the unit of the label."""
+    relative = metric_named(difference.metric).in_label_units
+    return abs(difference.incumbent) if relative else 1.0
 
 
 def _describe_fall(one: SliceDifference, limit: float) -> str:

@@ -45,14 +45,16 @@ class Algorithm(Section):
 
     Attributes:
         estimator: Name in `config.yaml` of the estimator that won.
-        hyperparameters: As resolved.
-        hyperparameters_hash: Of estimator and hyperparameters: the version of this axis.
+        kind: What that estimator is.
+        hyperparameters: As resolved, with those that `config.yaml` leaves open.
+        hyperparameters_hash: Of kind and hyperparameters: the version of this axis.
         seed: Of everything random.
         training: The section `training` of `config.yaml`, whole, so that it can be run again.
         kpi: The metric that chose the winner.
     """
 
     estimator: str
+    kind: str
     hyperparameters: dict[str, Any]
     hyperparameters_hash: str
     seed: int

@@ -35,8 +35,8 @@ class Number(NamedTuple):
 
     @property
     def explanation(self) -> str:
-        """One sentence for the model card."""
-        return f"{self.number} ({self.level}): {'; '.join(self.reasons)}."
+        """Why it is this one, for the model card."""
+        return f"{self.level}: {'; '.join(self.reasons)}"
 
 
 def next_number(before: Manifest | None, last: str | None, after: Manifest) -> Number:

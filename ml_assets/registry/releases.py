@@ -5,7 +5,7 @@ added, and every row names the version that it took over from, so that two relea
 cannot both follow the same one. Whether a version deserves it is judged in `promotion`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -80,8 +80,22 @@ def add_release(
     why: str,
     run_id: str,
     evidence: Mapping[str, Any],
+    record: Callable[[sa.Connection], None] = lambda _: None,
 ) -> Release:
     """Let `to_version` answer, provided that `from_version` is still the one that does.
+
+    Args:
+        problem: Whose champion moves.
+        home: Where the log is.
+        kind: Of the release.
+        from_version: Who answered when this was decided.
+        to_version: Who answers from now on.
+        now: When.
+        who: Moved it.
+        why: They did.
+        run_id: In which it happened.
+        evidence: What was known, as JSON.
+        record: Writes what must be kept if and only if the release is.
 
     Raises:
         WriteConflict: If somebody else moved the champion in the meantime.
@@ -107,6 +121,7 @@ def add_release(
                 evidence=evidence,
             )
             connection.execute(sa.insert(tables.releases).values(release._asdict()))
+            record(connection)
     except IntegrityError:
         # Another process took this sequence between our reading and our writing (Postgres).
         with home.store.connect() as connection:

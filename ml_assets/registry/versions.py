@@ -1,7 +1,7 @@
 """Registered model versions: immutable, named by time and content, each with its whole manifest.
 
 A version id, `20261120T080000Z-3f9ac`, is the moment of registration and the first digits of the
-bundle's content hash, so ids sort by time. Training is asked for in `training_run`; which version
+bundle's content hash, so ids sort by time. Training is asked for in `retraining`; which version
 answers is in `releases`.
 """
 
@@ -18,6 +18,7 @@ from ml_assets.errors import VersionNotFound, WriteConflict
 from ml_assets.problem import Problem
 from ml_assets.registry import tables
 from ml_assets.registry.bundle import Bundle, open_bundle
+from ml_assets.registry.course import Course
 from ml_assets.registry.manifest import Manifest
 from ml_assets.registry.numbering import next_number
 from ml_assets.storage import Home
@@ -36,7 +37,7 @@ class ModelVersion:
         sequence: Which one of the problem it is, from 1.
         artifact: Content hash of its bundle.
         number: Semantic version; see `numbering`.
-        number_reason: Why it is this one, as a sentence.
+        number_reason: Why it is this one.
         previous: The version that was registered before it.
         training_set: Id of what it learned from.
         training_fingerprint: Of all inputs.
@@ -44,6 +45,7 @@ class ModelVersion:
         run_id: That registered it.
         created_at: When it was registered.
         manifest: Everything that made it.
+        course: How its training went; None where that was not recorded.
         unchanged: It was there already, and nothing was trained.
         rebuilt: It was there already, its bundle was lost, and the same bytes were made again.
     """
@@ -61,6 +63,7 @@ class ModelVersion:
     run_id: str
     created_at: dt.datetime
     manifest: Manifest
+    course: Course | None = None
     unchanged: bool = False
     rebuilt: bool = False
 
@@ -112,6 +115,7 @@ def register(
     trigger: str,
     run_id: str,
     now: dt.datetime,
+    course: Course | None = None,
 ) -> ModelVersion:
     """Register a stored bundle; one that is registered already stays what it is.
 
@@ -133,6 +137,7 @@ def register(
                     trigger=trigger,
                     run_id=run_id,
                     created_at=now,
+                    course=course,
                 )
                 connection.execute(sa.insert(tables.models).values(_row(version)))
                 return version
@@ -152,6 +157,7 @@ def _following(
     trigger: str,
     run_id: str,
     created_at: dt.datetime,
+    course: Course | None,
 ) -> ModelVersion:
     """The version that comes after `last`."""
     number = next_number(
@@ -171,6 +177,7 @@ def _following(
         run_id=run_id,
         created_at=created_at,
         manifest=manifest,
+        course=course,
     )
 
 
@@ -195,7 +202,9 @@ def load_bundle(problem: Problem, home: Home, version: ModelVersion | str) -> Bu
 
 def version_from(row: sa.RowMapping) -> ModelVersion:
     """A row of the table `models` as a `ModelVersion`."""
-    return ModelVersion(**{**row, "manifest": Manifest.model_validate(row["manifest"])})
+    course = row["course"] and Course.model_validate(row["course"])
+    manifest = Manifest.model_validate(row["manifest"])
+    return ModelVersion(**{**row, "manifest": manifest, "course": course})
 
 
 def _newest(
@@ -216,7 +225,8 @@ def _newest(
 def _row(version: ModelVersion) -> Mapping[str, Any]:
     columns = tables.models.c.keys()
     values = {name: getattr(version, name) for name in columns}
-    return {**values, "manifest": version.manifest.model_dump(mode="json")}
+    course = version.course and version.course.model_dump(mode="json")
+    return {**values, "manifest": version.manifest.model_dump(mode="json"), "course": course}
 
 
 def _reading(home: Home) -> AbstractContextManager[sa.Connection]:
