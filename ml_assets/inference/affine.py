@@ -30,10 +30,22 @@ class Affine(NamedTuple):
         before = self.matrix * weights if self.matrix.ndim == 1 else self.matrix @ weights
         return before, float(self.shift @ weights)
 
-    def apply(self, values: np.ndarray) -> np.ndarray:
-        """Do what the step does; shape (n, features before) to (n, features after)."""
-        stretched = values * self.matrix if self.matrix.ndim == 1 else values @ self.matrix
-        return stretched + self.shift
+    def apply(self, values: np.ndarray, places: list[int] | None = None) -> np.ndarray:
+        """Do what the step does to the features of one row.
+
+        Args:
+            values: The features before the step.
+            places: Where `values` are; all other features are 0. Everywhere by default.
+
+        Returns:
+            The features after the step.
+        """
+        if self.matrix.ndim == 1:
+            stretched = np.zeros_like(self.shift)
+            stretched[slice(None) if places is None else places] = values
+            return stretched * self.matrix + self.shift
+        matrix = self.matrix if places is None else self.matrix[places]
+        return values @ matrix + self.shift
 
 
 class Scaling(NamedTuple):

@@ -9,7 +9,7 @@ of the step, and the pipeline itself goes on answering.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import compress, repeat
 from typing import Any
 
 import numpy as np
@@ -218,15 +218,22 @@ def _trees(
     def one(row: Row) -> float:
         if any(row[column] is None for column in texts):
             return math.nan
-        values = [value for lookup in lookups for value in lookup.values(row)]
-        return link.one(total(values))
+        return link.one(total([value for lookup in lookups for value in lookup.values(row)]))
 
     def many(columns: Columns) -> np.ndarray:
         rows = [
             dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
         ]
-        values = [[v for lookup in lookups for v in lookup.values(row)] for row in rows]
-        return answers(np.array(values))
+        whole = [all(row[column] is not None for column in texts) for row in rows]
+        found = np.full(len(rows), math.nan)
+        if any(whole):
+            kept = compress(rows, whole)
+            found[whole] = answers(
+                np.array(
+                    [[v for lookup in lookups for v in lookup.values(row)] for row in kept]
+                )
+            )
+        return found
 
     return Compiled(columns=columns, one=one, many=many)
 

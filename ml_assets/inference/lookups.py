@@ -209,9 +209,13 @@ class Text(NamedTuple):
         if text is None:
             return [math.nan] * self.width
         places, found = self.bag.features(text)
-        values = np.zeros(self.bag.width)
-        values[places] = found
-        for step in self.steps:
+        if not self.steps:
+            values = np.zeros(self.width)
+            values[places] = found
+            return values.tolist()
+        first, *others = self.steps
+        values = first.apply(np.array(found), places)
+        for step in others:
             values = step.apply(values)
         return values.tolist()
 

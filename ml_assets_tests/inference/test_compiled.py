@@ -49,7 +49,7 @@ from ml_assets.training.text import FastTfidf, HashedText
 
 CLOSE = 1e-9
 EXAMPLES = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 WORDS = [
