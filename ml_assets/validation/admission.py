@@ -108,34 +108,8 @@ def admit(
     last = last_admission(problem, home.store, partition, live.get(partition))
     if last is not None and _still_holds(problem, home, last, commit):
         return replace(last, unchanged=True)
-
     chunks = _raw_chunks(problem, home, raw, version)
-    keys, reference = reference_of(problem, home.store, partition, live)
-    with Spool() as valid, Spool() as broken:
-        held = hold_partition(problem, chunks, partition=partition, valid=valid, broken=broken)
-        reasons, found = decide(problem, held, reference, now=now)
-        admission = Admission(
-            partition=partition,
-            admitted=not reasons,
-            reasons=reasons,
-            rows_in=held.rows_in,
-            rows_valid=0 if reasons else held.rows_valid,
-            rows_quarantined=held.rows_in if reasons else held.rows_in - held.rows_valid,
-            rules=held.rules,
-            broken=held.broken,
-            findings=found,
-            reference=keys,
-            raw_hash=raw.content_hash,
-            fingerprint=commit.fingerprint,
-            run_id=run_id,
-            at=now,
-            state=live.get(partition),
-            statistics=held.statistics,
-        )
-        rows = broken.reader()
-        if reasons:
-            rows = _all_rows(problem, chunks, partition, broken.schema, why=" ".join(reasons))
-        admission = _write(problem, home, admission, commit, valid=valid, quarantined=rows)
+    admission = _admit(problem, home, raw, commit, chunks=chunks, live=live, now=now)
     record(problem, home.store, admission)
     return admission
 
@@ -184,6 +158,53 @@ def decide(
     found = findings(problem, held.statistics, reference, now=now) if held.rows_valid else ()
     refusing = [finding.text for finding in found if finding.action == "refuse"]
     return Decision((*_broken_promises(problem, held), *refusing), found)
+
+
+def _admit(
+    problem: Problem,
+    home: Home,
+    raw: PartitionState,
+    commit: Commit,
+    *,
+    chunks: Chunks,
+    live: dict[str, PartitionState],
+    now: datetime,
+) -> Admission:
+    """Judge a partition and write its rows; nothing is written before it is decided."""
+    partition = raw.partition
+    keys, reference = reference_of(problem, home.store, partition, live)
+    with Spool() as valid, Spool() as broken:
+        held = hold_partition(problem, chunks, partition=partition, valid=valid, broken=broken)
+        admission = Admission(
+            **_decided(held, decide(problem, held, reference, now=now)),
+            partition=partition,
+            reference=keys,
+            raw_hash=raw.content_hash,
+            fingerprint=commit.fingerprint,
+            run_id=commit.run_id,
+            at=now,
+            state=live.get(partition),
+        )
+        rows = broken.reader()
+        if not admission.admitted:
+            rows = _all_rows(problem, chunks, admission, broken.schema)
+        return _write(problem, home, admission, commit, valid=valid, quarantined=rows)
+
+
+def _decided(held: Held, decision: Decision) -> dict[str, Any]:
+    """The part of an admission that follows from the rows."""
+    valid = 0 if decision.reasons else held.rows_valid
+    return {
+        "admitted": not decision.reasons,
+        "reasons": decision.reasons,
+        "rows_in": held.rows_in,
+        "rows_valid": valid,
+        "rows_quarantined": held.rows_in - valid,
+        "rules": held.rules,
+        "broken": held.broken,
+        "findings": decision.findings,
+        "statistics": held.statistics,
+    }
 
 
 def _broken_promises(problem: Problem, held: Held) -> Iterator[str]:
@@ -306,15 +327,18 @@ def _regrouped(reader: pa.RecordBatchReader, names: list[str]) -> Iterator[pa.Ta
 
 
 def _all_rows(
-    problem: Problem, chunks: Chunks, partition: str, schema: pa.Schema, *, why: str
+    problem: Problem, chunks: Chunks, admission: Admission, schema: pa.Schema
 ) -> pa.RecordBatchReader:
     """Every row of a refused partition with its own reasons, or else with the partition's."""
+    why = " ".join(admission.reasons)
     shared = pa.scalar(f"the partition was refused: {why}", pa.string())
 
     def batches() -> Iterator[pa.RecordBatch]:
         duplicated = repeated(problem, chunks)
         for raw in chunks([]):
-            verdict = hold_to_contract(problem, raw, partition=partition, duplicated=duplicated)
+            verdict = hold_to_contract(
+                problem, raw, partition=admission.partition, duplicated=duplicated
+            )
             duplicated = tuple(key.after(raw) for key in duplicated)
             reasons = pc.coalesce(verdict.reasons, shared)
             yield from raw.append_column("reasons", reasons).to_batches()

@@ -136,7 +136,6 @@ class Profile:
     is_binary: bool
     rows: int
     rows_profiled: int
-    memory_bytes: int
     labelled: int
     label_rate: float | None
     """Share of positive labels; the mean of a regression's target."""
@@ -222,19 +221,19 @@ def describe(
     admitted: dict[str, PartitionState],
     partition: str,
 ) -> Profile:
-    """Describe typed rows of a partition; pure.
+    """Describe typed rows of a partition.
 
     Args:
         problem: Whose contract the rows hold.
         rows: Rows of `validated`, perhaps not all of the partition.
-        quarantine_rate: Share of the raw partition that broke its contract.
+        quarantine_rate: Of the raw partition.
         admitted: Everything `validated` holds; training will read all of it.
         partition: Key of the partition described.
     """
     df = rows.to_pandas(types_mapper=FOR_PANDAS)
     target = df[problem.target].astype("float64")
+    label_rate = None if target.isna().all() else float(target.mean())
     measured = {name: _measured(problem, field, df) for name, field in problem.fields.items()}
-    label_rate = float(target.mean()) if target.notna().any() else None
     is_sufficient, sufficiency = _sufficiency(problem, target)
     return Profile(
         problem=problem.name,
@@ -242,13 +241,9 @@ def describe(
         is_binary=problem.config.kind == "binary",
         rows=admitted[partition].rows,
         rows_profiled=len(df),
-        memory_bytes=rows.nbytes,
         labelled=int(target.notna().sum()),
         label_rate=label_rate,
-        columns=tuple(
-            _column(problem, problem.fields[name], df[name], numbers, target)
-            for name, numbers in measured.items()
-        ),
+        columns=tuple(_columns(problem, df, measured, target)),
         correlations=_correlations(measured),
         groups=tuple(_groups(problem, df, target)),
         noise=_noise(problem, df, target, quarantine_rate),
@@ -317,6 +312,16 @@ def _measured(problem: Problem, field: Field, df: pd.DataFrame) -> pd.Series | N
         case "text" if categories_of(problem, field.name) == "free":
             return column.str.len().astype("float64")
     return None
+
+
+def _columns(
+    problem: Problem,
+    df: pd.DataFrame,
+    measured: dict[str, pd.Series | None],
+    target: pd.Series,
+) -> Iterator[ColumnProfile]:
+    for name, numbers in measured.items():
+        yield _column(problem, problem.fields[name], df[name], numbers, target)
 
 
 def _column(

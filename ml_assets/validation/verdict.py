@@ -110,17 +110,13 @@ def hold_to_contract(
     faults = _faults(raw)
     whole = np.flatnonzero(~faults)
     sound = raw if len(whole) == len(raw) else raw.take(pa.array(whole))
-    casts = {
-        name: cast(sound[name], field, problem.config.source)
-        for name, field in problem.fields.items()
-    }
+    casts = _casts(problem, sound)
     typed = pa.table({name: each.cells for name, each in casts.items()}, _types(problem))
-    if duplicated is None:
-        duplicated = repeated(problem, lambda columns: [sound.select(_there(sound, columns))])
     broken, failures = _ask_pandera(problem, typed, casts)
     broken += _uncast(problem, casts)
-    broken += [each for key in duplicated for each in key.broken(sound)]
     broken += _misplaced(problem, typed, partition)
+    for key in _duplicated(problem, sound) if duplicated is None else duplicated:
+        broken += key.broken(sound)
     found = [(rule, whole[rows]) for rule, rows in broken if len(rows)]
     found += _faulty_rows(raw, faults)
     return _verdict(problem, raw, typed, found, failures, whole=whole)
@@ -151,6 +147,16 @@ def merged(parts: Iterable[tuple[BrokenRule, ...]]) -> tuple[BrokenRule, ...]:
 
 def _types(problem: Problem) -> pa.Schema:
     return pa.schema([(name, TYPES[field.kind]) for name, field in problem.fields.items()])
+
+
+def _casts(problem: Problem, rows: pa.Table) -> dict[str, Cast]:
+    source = problem.config.source
+    return {name: cast(rows[name], field, source) for name, field in problem.fields.items()}
+
+
+def _duplicated(problem: Problem, rows: pa.Table) -> tuple[Repeated, ...]:
+    """Keys that occur more than once in `rows`, taken as a whole partition."""
+    return repeated(problem, lambda columns: [rows.select(_there(rows, columns))])
 
 
 def _there(rows: pa.Table, columns: list[str]) -> list[str]:

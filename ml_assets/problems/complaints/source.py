@@ -14,6 +14,28 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+COLUMNS = (
+    "date_received",
+    "product",
+    "sub_product",
+    "issue",
+    "sub_issue",
+    "consumer_complaint_narrative",
+    "company_public_response",
+    "company",
+    "state",
+    "zip_code",
+    "tags",
+    "consumer_consent_provided",
+    "submitted_via",
+    "date_sent_to_company",
+    "company_response_to_consumer",
+    "timely_response",
+    "consumer_disputed",
+    "complaint_id",
+)
+"""In the order of the bureau's export."""
+
 START = dt.date(2014, 1, 1)
 END = dt.date(2015, 12, 31)
 FIRST_ID = 1_000_000
@@ -193,6 +215,7 @@ STATES = (
 )
 CHANNELS = ("Web", "Phone", "Referral", "Postal mail", "Fax")
 CHANNEL_SHARES = (0.78, 0.07, 0.09, 0.05, 0.01)
+SENT_THE_SAME_DAY = 0.45
 HIDDEN_ZIPS = 0.02
 LATE_ANSWERS = 0.03
 TAGS = ("Older American", "Servicemember", "Older American, Servicemember")
@@ -224,40 +247,53 @@ def sample(
     response = rng.choice(len(RESPONSES), rows, p=[share for _, share, _ in RESPONSES])
     mood = _two_of(np.full(rows, len(MOODS)), rng)
     received = _days(rows, rng, start=start, end=end)
-    waited = rng.geometric(0.45, rows) - 1
-    zips = pd.Series(rng.integers(100, 1_000, rows).astype(str))
-    return pd.DataFrame(
-        {
-            "date_received": _american(received),
-            "product": _pick([line.product for line in LINES], line),
-            "sub_product": _pick_of([line.sub_products for line in LINES], line, rng),
-            "issue": _pick_of([line.issues for line in LINES], line, rng),
-            "sub_issue": _gaps(
-                _pick(SUB_ISSUES, rng.integers(len(SUB_ISSUES), size=rows)), 0.5, rng
-            ),
-            "consumer_complaint_narrative": _narratives(line, mood, rng),
-            "company_public_response": _gaps(
-                _pick(("Company chooses not to provide a public response",), line * 0), 0.6, rng
-            ),
-            "company": _pick_of([line.companies for line in LINES], line, rng),
-            "state": _gaps(_pick(STATES, rng.integers(len(STATES), size=rows)), 0.005, rng),
-            "zip_code": _gaps(
-                (zips + "XX").mask(rng.random(rows) < HIDDEN_ZIPS, "XXXXX"), 0.005, rng
-            ),
-            "tags": _gaps(_pick(TAGS, rng.choice(3, rows, p=[0.6, 0.35, 0.05])), 0.83, rng),
-            "consumer_consent_provided": _pick(("Consent provided",), line * 0),
-            "submitted_via": _pick(CHANNELS, rng.choice(5, rows, p=CHANNEL_SHARES)),
-            "date_sent_to_company": _american(received + waited),
-            "company_response_to_consumer": _pick([name for name, _, _ in RESPONSES], response),
-            "timely_response": _pick(
-                ("Yes", "No"), (rng.random(rows) < LATE_ANSWERS).astype(int)
-            ),
-            "consumer_disputed": _disputes(
-                line, response, mood, rng, dispute_rate=dispute_rate
-            ),
-            "complaint_id": pd.Series(np.arange(first_id, first_id + rows).astype(str)),
-        }
-    ).astype("str")
+    waited = rng.geometric(SENT_THE_SAME_DAY, rows) - 1
+    columns = {
+        "complaint_id": pd.Series(np.arange(first_id, first_id + rows).astype(str)),
+        "date_received": _american(received),
+        "date_sent_to_company": _american(received + waited),
+        **_complaint(line, rng),
+        "consumer_complaint_narrative": _narratives(line, mood, rng),
+        **_consumer(rows, rng),
+        "company_response_to_consumer": _pick([name for name, _, _ in RESPONSES], response),
+        **_handling(rows, rng),
+        "consumer_disputed": _disputes(line, response, mood, rng, dispute_rate=dispute_rate),
+    }
+    return pd.DataFrame(columns)[list(COLUMNS)].astype("str")
+
+
+def _complaint(line: np.ndarray, rng: np.random.Generator) -> dict[str, pd.Series]:
+    """What is complained about, and who."""
+    sub_issue = _pick(SUB_ISSUES, rng.integers(len(SUB_ISSUES), size=len(line)))
+    return {
+        "product": _pick([each.product for each in LINES], line),
+        "sub_product": _pick_of([each.sub_products for each in LINES], line, rng),
+        "issue": _pick_of([each.issues for each in LINES], line, rng),
+        "sub_issue": _gaps(sub_issue, 0.5, rng),
+        "company": _pick_of([each.companies for each in LINES], line, rng),
+    }
+
+
+def _consumer(rows: int, rng: np.random.Generator) -> dict[str, pd.Series]:
+    """Who complains, and how."""
+    zips = pd.Series(rng.integers(100, 1_000, rows).astype(str)) + "XX"
+    return {
+        "state": _gaps(_pick(STATES, rng.integers(len(STATES), size=rows)), 0.005, rng),
+        "zip_code": _gaps(zips.mask(rng.random(rows) < HIDDEN_ZIPS, "XXXXX"), 0.005, rng),
+        "tags": _gaps(_pick(TAGS, rng.choice(3, rows, p=[0.6, 0.35, 0.05])), 0.83, rng),
+        "submitted_via": _pick(CHANNELS, rng.choice(5, rows, p=CHANNEL_SHARES)),
+    }
+
+
+def _handling(rows: int, rng: np.random.Generator) -> dict[str, pd.Series]:
+    """What became of it, beside the answer itself."""
+    late = (rng.random(rows) < LATE_ANSWERS).astype(int)
+    public = pd.Series(["Company chooses not to provide a public response"] * rows, dtype="str")
+    return {
+        "timely_response": _pick(("Yes", "No"), late),
+        "company_public_response": _gaps(public, 0.6, rng),
+        "consumer_consent_provided": pd.Series(["Consent provided"] * rows, dtype="str"),
+    }
 
 
 def _days(rows: int, rng: np.random.Generator, *, start: dt.date, end: dt.date) -> np.ndarray:
