@@ -1,0 +1,106 @@
+"""From an answer to what came of it, and back into training.
+
+`log` keeps every answer under an id, `events` what was said about it; `group_commit` makes both
+durable and quick for many callers at once. `labels` is the rule that makes one label of many
+events. `batches` closes what has passed its label delay, `materialize` writes its rows to the lake
+where training sets find them (`contract` and `rows` say which), and `policy` decides whether it is
+time to train again. Who serves predictions, and who asks for a run, is decided elsewhere.
+"""
+
+from ml_assets.feedback.batches import (
+    Batch,
+    Sealing,
+    Unsealed,
+    compact,
+    seal,
+    sealed_batch,
+    sealed_batches,
+    unsealed,
+)
+from ml_assets.feedback.events import (
+    FeedbackEvent,
+    Receipt,
+    Refusal,
+    events_of,
+    feedback_event,
+    feedback_events,
+    record_feedback,
+    write_feedback,
+)
+from ml_assets.feedback.files import record_file
+from ml_assets.feedback.group_commit import GroupCommit
+from ml_assets.feedback.labels import Answer, Label, label_of
+from ml_assets.feedback.log import (
+    LoggedPrediction,
+    features_hash,
+    features_hashes,
+    input_text,
+    log_predictions,
+    logged_columns,
+    newest_predictions,
+    prediction_ids,
+    predictions,
+    predictions_by_id,
+    write_predictions,
+)
+from ml_assets.feedback.materialize import (
+    FeedbackPartition,
+    feedback_partitions,
+    feedback_table,
+    materialize_feedback,
+    pending_batches,
+)
+from ml_assets.feedback.policy import (
+    Decision,
+    Facts,
+    count_new_labels,
+    decide,
+    decisions,
+    record_decision,
+)
+
+__all__ = [
+    "Answer",
+    "Batch",
+    "Decision",
+    "Facts",
+    "FeedbackEvent",
+    "FeedbackPartition",
+    "GroupCommit",
+    "Label",
+    "LoggedPrediction",
+    "Receipt",
+    "Refusal",
+    "Sealing",
+    "Unsealed",
+    "compact",
+    "count_new_labels",
+    "decide",
+    "decisions",
+    "events_of",
+    "features_hash",
+    "features_hashes",
+    "feedback_event",
+    "feedback_events",
+    "feedback_partitions",
+    "feedback_table",
+    "input_text",
+    "label_of",
+    "log_predictions",
+    "logged_columns",
+    "materialize_feedback",
+    "newest_predictions",
+    "pending_batches",
+    "prediction_ids",
+    "predictions",
+    "predictions_by_id",
+    "record_decision",
+    "record_feedback",
+    "record_file",
+    "seal",
+    "sealed_batch",
+    "sealed_batches",
+    "unsealed",
+    "write_feedback",
+    "write_predictions",
+]

@@ -1,0 +1,230 @@
+"""Many callers, one commit: what makes a durable log quick.
+
+A commit that the disk has confirmed takes milliseconds, however many rows are in it. So callers
+hand their rows to a `GroupCommit`; while one group is being committed the next one gathers, and a
+caller's future resolves once its own rows are in the store. Nothing here knows what the rows are.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeVar
+
+import sqlalchemy as sa
+
+from ml_assets.errors import MLAssetsError, StorageError, StoreOverloaded
+from ml_assets.storage import Store
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MAX_WAITING_ROWS = 20_000
+"""At 20,000 rows a second, the last one waits a second; a service should say it is busy then."""
+
+STORE_FAILED = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+"""The store itself is in trouble, so trying each caller's rows on their own is no use."""
+
+Write = Callable[[sa.Connection, Sequence[Sequence[T]]], Sequence[R]]
+"""Writes the rows of several callers and has one answer for each of them."""
+
+
+Waiter = Future[Any] | asyncio.Future[Any]
+
+
+class Submission(NamedTuple):
+    """One caller's rows, and what the caller waits on."""
+
+    write: Write[Any, Any]
+    rows: Sequence[Any]
+    waiter: Waiter
+
+
+class Outcome(NamedTuple):
+    """What a caller is told: the answer, or what went wrong."""
+
+    waiter: Waiter
+    answer: object = None
+    error: BaseException | None = None
+
+    def tell(self) -> None:
+        """Wake the caller, in the thread where that is allowed."""
+        if self.waiter.done():
+            return
+        if self.error is not None:
+            self.waiter.set_exception(self.error)
+        else:
+            self.waiter.set_result(self.answer)
+
+
+class GroupCommit:
+    """One thread that commits the rows of many callers together.
+
+    Safe to call from any thread and from asyncio. Closing it, or leaving its `with` block, commits
+    what waits. It belongs to the process that made it: make one after a fork, not before.
+
+    Args:
+        store: Where to write; its tables must be there already.
+        durable: Resolve only when the disk has the rows, so that they outlive a power cut; without,
+            they outlive the process being killed.
+        max_waiting_rows: Beyond it, a submission is refused.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        durable: bool = True,
+        max_waiting_rows: int = MAX_WAITING_ROWS,
+    ) -> None:
+        self._store = store
+        self._durable = durable
+        self._max_waiting_rows = max_waiting_rows
+        self._lock = threading.Lock()
+        self._waiting: list[Submission] = []
+        self._waiting_rows = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def submit(self, write: Write[T, R], rows: Sequence[T]) -> "Future[R]":
+        """Hand over rows that belong together.
+
+        Args:
+            write: Called in the writing transaction with the rows of every caller of the same
+                `write`, in the order they came; answers each.
+            rows: All of them are written, or none.
+
+        Returns:
+            The answer of `write`, once the rows are committed; or what kept them from it.
+
+        Raises:
+            StoreOverloaded: If too many rows wait already.
+            StorageError: If the writer is closed.
+        """
+        future: Future[R] = Future()
+        self._take_in(Submission(write, rows, future))
+        return future
+
+    async def write(self, write: Write[T, R], rows: Sequence[T]) -> R:
+        """As `submit`, for asyncio: returns once the rows are committed."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._take_in(Submission(write, rows, future))
+        return await future
+
+    def close(self) -> None:
+        """Commit what waits, take nothing more, and end the thread."""
+        self._thread.shutdown(wait=True)
+
+    def _take_in(self, submission: Submission) -> None:
+        rows = len(submission.rows)
+        with self._lock:
+            self._require_room(rows)
+            self._waiting.append(submission)
+            self._waiting_rows += rows
+            if len(self._waiting) == 1:
+                self._schedule()
+
+    def _require_room(self, rows: int) -> None:
+        # One large submission is let in when nothing waits; it could never be written otherwise.
+        if self._waiting and self._waiting_rows + rows > self._max_waiting_rows:
+            raise StoreOverloaded(
+                f"{self._waiting_rows:,} rows wait to be written, and with {rows:,} more they "
+                f"would be over {self._max_waiting_rows:,}: the store does not keep up. Send them "
+                "again in a second."
+            )
+
+    def _schedule(self) -> None:
+        try:
+            self._thread.submit(self._commit_waiting)
+        except RuntimeError:
+            self._waiting, self._waiting_rows = [], 0
+            raise StorageError(
+                "The writer is closed, so the rows were not written. Open a new one."
+            ) from None
+
+    def _commit_waiting(self) -> None:
+        with self._lock:
+            group, self._waiting, self._waiting_rows = self._waiting, [], 0
+        group = [each for each in group if _still_waits(each.waiter)]
+        with _Answering(group):
+            _tell(self._outcomes(group))
+
+    def _outcomes(self, group: list[Submission]) -> list[Outcome]:
+        """Commit a group; when its rows are to blame, each submission on its own."""
+        try:
+            answers = self._commit(group)
+        except STORE_FAILED as error:
+            return [Outcome(each.waiter, error=error) for each in group]
+        except (sa.exc.StatementError, MLAssetsError) as error:
+            if len(group) == 1:
+                return [Outcome(group[0].waiter, error=error)]
+            return [outcome for each in group for outcome in self._outcomes([each])]
+        return [
+            Outcome(each.waiter, answer) for each, answer in zip(group, answers, strict=True)
+        ]
+
+    def _commit(self, group: list[Submission]) -> list[object]:
+        by_write: dict[Write[Any, Any], list[int]] = {}
+        for place, each in enumerate(group):
+            by_write.setdefault(each.write, []).append(place)
+        answers: list[object] = [None] * len(group)
+        with self._store.begin(durable=self._durable) as connection:
+            for write, places in by_write.items():
+                found = write(connection, [group[place].rows for place in places])
+                for place, answer in zip(places, found, strict=True):
+                    answers[place] = answer
+        return answers
+
+
+class _Answering:
+    """Whatever happens inside the block, nobody of the group waits for ever."""
+
+    def __init__(self, group: list[Submission]) -> None:
+        self._group = group
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            _tell([Outcome(each.waiter, error=error) for each in self._group])
+
+
+def _still_waits(waiter: Waiter) -> bool:
+    """Whether the caller did not give up; from now on it cannot."""
+    return not isinstance(waiter, Future) or waiter.set_running_or_notify_cancel()
+
+
+def _tell(outcomes: list[Outcome]) -> None:
+    """Wake every caller; those of one event loop together, since a wake-up costs more than a row."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
+    for outcome in outcomes:
+        if isinstance(outcome.waiter, Future):
+            outcome.tell()
+        else:
+            by_loop.setdefault(outcome.waiter.get_loop(), []).append(outcome)
+    for loop, theirs in by_loop.items():
+        with suppress(RuntimeError):  # the loop is closed, so nobody waits there
+            loop.call_soon_threadsafe(_tell_all, theirs)
+
+
+def _tell_all(outcomes: list[Outcome]) -> None:
+    for outcome in outcomes:
+        outcome.tell()

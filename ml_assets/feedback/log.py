@@ -1,0 +1,220 @@
+"""The prediction log: what was asked, what was answered, by which model, and when.
+
+A row is written once, before the client has its answer, and never changed; it may be erased,
+because a person can demand that. Its id sorts by time and cannot be guessed from another one.
+What came of the answer is not written here but told by feedback events, see `events`.
+
+`sequence` counts the rows in the order they were committed, also on Postgres, since all writers
+of the store take turns. So a reader that remembers the last one it saw has missed none before it.
+"""
+
+import hashlib
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+import sqlalchemy as sa
+
+from ml_assets.errors import ProblemError
+from ml_assets.problem import Problem
+from ml_assets.storage import Home, Store, UTCDateTime, append_only, metadata
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+IDS_PER_QUERY = 10_000
+"""SQLite takes 32,766 values in one statement, Postgres 65,535."""
+
+BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""SQLite counts up only what is declared an integer, and that has 64 bits too."""
+
+predictions = append_only(
+    sa.Table(
+        "predictions",
+        metadata,
+        sa.Column("sequence", BIG, primary_key=True, autoincrement=True),
+        sa.Column("id", sa.String(36), nullable=False, unique=True),
+        sa.Column("problem", sa.String(100), nullable=False),
+        sa.Column("model_version", sa.String(100), nullable=False),
+        sa.Column("at", UTCDateTime, nullable=False),
+        sa.Column("input", sa.Text, nullable=False),
+        sa.Column("features_hash", sa.String(32), nullable=False),
+        sa.Column("prediction", sa.Double, nullable=False),
+        sa.Column("decision", sa.Boolean, nullable=True),
+        sa.Column("exposed", sa.Boolean, nullable=False),
+        sa.Index("predictions_by_time", "problem", "at"),
+        sqlite_autoincrement=True,
+    ),
+    erasable=True,
+)
+
+
+class LoggedPrediction(NamedTuple):
+    """One answer."""
+
+    id: str
+    """See `prediction_ids`."""
+    problem: str
+    model_version: str
+    at: datetime
+    """When it was made, UTC."""
+    input: str
+    """The row that was asked about, as JSON without personal columns; see `input_text`."""
+    features_hash: str
+    """Of what the model read of the row; see `features_hash`."""
+    prediction: float
+    """A probability, or the value of a regression."""
+    decision: bool | None
+    """What the threshold made of a probability; None for a regression."""
+    exposed: bool
+    """Whether somebody saw the answer: not a shadow's, not one of a trial."""
+
+
+def prediction_ids(at: datetime, count: int) -> list[str]:
+    """Make the ids of `count` answers given at `at`.
+
+    Ids sort by time, and those of one call in their order. 62 bits of each are random, so that
+    nobody can send feedback to an answer that was somebody else's.
+
+    Source:
+        RFC 9562, section 5.7: UUID version 7, its 12 bits `rand_a` used as a counter.
+
+    Example:
+        >>> from datetime import UTC
+        >>> first, second = prediction_ids(datetime(2026, 11, 20, tzinfo=UTC), 2)
+        >>> first[:15], second[:18], first < second
+        ('01a1f640-bc00-7', '01a1f640-bc00-7001', True)
+    """
+    milliseconds = int(at.timestamp() * 1000)
+    drawn = os.urandom(8 * count)
+    return [
+        _uuid7(milliseconds + (place >> 12), place & 0xFFF, drawn[8 * place : 8 * place + 8])
+        for place in range(count)
+    ]
+
+
+def _uuid7(milliseconds: int, counter: int, drawn: bytes) -> str:
+    time = f"{milliseconds:012x}"
+    random = f"{int.from_bytes(drawn) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000:016x}"
+    return f"{time[:8]}-{time[8:]}-7{counter:03x}-{random[:4]}-{random[4:]}"
+
+
+def logged_columns(problem: Problem) -> frozenset[str]:
+    """Columns of a request that are kept: those of the contract, without personal ones and label.
+
+    Personal are the columns whose role is sensitive and those that `feedback.personal` lists. They
+    are left out, not hashed: no feature reads them, and an audit finds them in `validated` by the
+    entity's id.
+
+    Raises:
+        ProblemError: If a personal column is none, or one that features read, since the rows that
+            feedback makes for training would lack it.
+    """
+    listed = set(problem.config.feedback.personal)
+    if unknown := sorted(listed - set(problem.fields)):
+        raise ProblemError(
+            f"{problem.name}: feedback.personal lists {', '.join(unknown)}, which the contract "
+            f"does not have. It has: {', '.join(problem.fields)}."
+        )
+    if read := sorted(listed & set(problem.known_columns)):
+        raise ProblemError(
+            f"{problem.name}: feedback.personal lists {', '.join(read)}, which features may read, "
+            "so rows of the prediction log could not be trained on. Give it the role sensitive "
+            "in the contract, or take it off the list."
+        )
+    personal = {*listed, *problem.columns("sensitive", "target")}
+    return frozenset(name for name in problem.fields if name not in personal)
+
+
+def input_text(row: Mapping[str, object], kept: Collection[str]) -> str:
+    """The part of a requested row that is logged, as JSON.
+
+    Example:
+        >>> input_text({"state": "CA", "zip_code": "94016"}, kept={"state"})
+        '{"state":"CA"}'
+    """
+    return orjson.dumps({name: row[name] for name in row if name in kept}, default=str).decode()
+
+
+def features_hash(features: Iterable[float | str | None]) -> str:
+    """Hash of the features of one row, in the order of the model's features; NaN is missing.
+
+    Example:
+        >>> features_hash([1, "a", None]) == features_hash([1.0, "a", float("nan")])
+        True
+    """
+    plain = [
+        value if value is None or isinstance(value, str) else float(value) for value in features
+    ]
+    return hashlib.blake2b(orjson.dumps(plain), digest_size=16).hexdigest()
+
+
+def features_hashes(features: "pd.DataFrame") -> list[str]:
+    """`features_hash` of every row of a frame as `build_features` makes it."""
+    columns = [features[name].astype(object).tolist() for name in features]
+    return [features_hash(row) for row in zip(*columns, strict=True)]
+
+
+def log_predictions(
+    store: Store, rows: Sequence[LoggedPrediction], *, durable: bool = True
+) -> None:
+    """Write many answers in one transaction; for answers one by one see `GroupCommit`."""
+    store.ensure(predictions)
+    with store.begin(durable=durable) as connection:
+        write_predictions(connection, [rows])
+
+
+def write_predictions(
+    connection: sa.Connection, groups: Sequence[Sequence[LoggedPrediction]]
+) -> list[None]:
+    """Write the answers of several callers; what `GroupCommit` calls."""
+    rows = [row._asdict() for group in groups for row in group]
+    if rows:
+        connection.execute(sa.insert(predictions), rows)
+    return [None] * len(groups)
+
+
+def predictions_by_id(
+    problem: Problem, home: Home, ids: Iterable[str]
+) -> dict[str, LoggedPrediction]:
+    """Those of `ids` that the log has, by id."""
+    home.store.ensure(predictions)
+    with home.store.connect() as connection:
+        return {
+            row.id: row
+            for some in in_chunks(ids)
+            for row in _read(connection, problem, predictions.c.id.in_(some))
+        }
+
+
+def newest_predictions(
+    problem: Problem, home: Home, *, until: datetime, days: float, limit: int = 1_000
+) -> list[LoggedPrediction]:
+    """At most `limit` answers of the last `days` before `until`, newest first."""
+    home.store.ensure(predictions)
+    c = predictions.c
+    recent = (c.at <= until) & (c.at > until - timedelta(days=days))
+    with home.store.connect() as connection:
+        return _read(connection, problem, recent, limit=limit)
+
+
+def in_chunks(ids: Iterable[str]) -> Iterable[list[str]]:
+    """Distinct `ids`, as many at a time as one statement takes."""
+    distinct = list(dict.fromkeys(ids))
+    for start in range(0, len(distinct), IDS_PER_QUERY):
+        yield distinct[start : start + IDS_PER_QUERY]
+
+
+def _read(
+    connection: sa.Connection,
+    problem: Problem,
+    condition: sa.ColumnElement[bool],
+    *,
+    limit: int | None = None,
+) -> list[LoggedPrediction]:
+    columns = [predictions.c[name] for name in LoggedPrediction._fields]
+    query = sa.select(*columns).where(predictions.c.problem == problem.name, condition)
+    newest_first = query.order_by(predictions.c.at.desc(), predictions.c.id.desc())
+    return [LoggedPrediction(*row) for row in connection.execute(newest_first.limit(limit))]
