@@ -8,18 +8,18 @@ writes. Raw is text, exactly as the source has it; whether it is good is for `va
 
 from ml_assets.ingestion.files import SourceFile, discover
 from ml_assets.ingestion.intake import ingest
+from ml_assets.ingestion.places import (
+    pending_files,
+    register_source,
+    source_partitions,
+    sources,
+)
 from ml_assets.ingestion.placing import UNPLACED
 from ml_assets.ingestion.report import (
     Ingested,
     IngestedFile,
     IngestedPartition,
     RefusedFile,
-)
-from ml_assets.ingestion.sources import (
-    pending_files,
-    register_source,
-    source_partitions,
-    sources,
 )
 
 __all__ = [

@@ -18,7 +18,7 @@ import pyarrow.csv
 
 from ml_assets.errors import SourceError
 from ml_assets.ingestion.quotes import cut, records
-from ml_assets.ingestion.reading import Columns, Reading, match_columns
+from ml_assets.ingestion.reading import Columns, Reading, column_of, match_columns
 from ml_assets.ingestion.text import BLOCK_BYTES, TextKind, line_at, text_kind
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -46,6 +46,12 @@ class Header(NamedTuple):
 class CSVRows:
     """One CSV file.
 
+    Args:
+        path: The file.
+        reading: How the problem's files are read.
+        block_bytes: How much of it is in memory at a time.
+        longest_row_bytes: A longer row is taken for a quote that was never closed.
+
     Attributes:
         columns: What the file's columns are to the contract.
         encoding: How its text is encoded.
@@ -53,14 +59,23 @@ class CSVRows:
         steps: About how many batches there are.
     """
 
-    def __init__(self, path: Path, reading: Reading) -> None:
+    def __init__(
+        self,
+        path: Path,
+        reading: Reading,
+        *,
+        block_bytes: int = BLOCK_BYTES,
+        longest_row_bytes: int = LONGEST_ROW_BYTES,
+    ) -> None:
         self._path = path
+        self._block_bytes = block_bytes
+        self._longest_row_bytes = longest_row_bytes
         self._kind = text_kind(path)
         self._header = _header(path, self._kind, reading)
         self.columns = match_columns(self._header.names, reading, file=path.name)
         self.encoding = self._kind.encoding
         self.blank_rows = 0
-        self.steps = path.stat().st_size // BLOCK_BYTES + 1
+        self.steps = path.stat().st_size // block_bytes + 1
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The contract's columns that the file has, `_row` and `_fault`, a block at a time."""
@@ -68,7 +83,7 @@ class CSVRows:
         delimiter = self._header.delimiter
         with self._path.open("rb") as file:
             file.seek(self._header.end)
-            for chunk in _whole_records(file, delimiter.encode(), self._path):
+            for chunk in self._whole_records(file, delimiter.encode()):
                 texts = _as_utf8(chunk, self._kind)
                 table = _parsed(texts, delimiter, len(self._header.names))
                 kept = _without_blank(table)
@@ -76,6 +91,29 @@ class CSVRows:
                 if kept.num_rows:
                     yield _named(kept, self.columns, first_row=rows + 1)
                 rows += kept.num_rows
+
+    def _whole_records(self, file: BinaryIO, delimiter: bytes) -> Iterator[bytes]:
+        """The rest of the file in pieces of whole records.
+
+        Raises:
+            SourceError: If the file ends inside a quote, or one is never closed.
+        """
+        rest = b""
+        start = file.tell()
+        while block := file.read(self._block_bytes):
+            while block.endswith(b"\r") and (more := file.read(1)):
+                block += more
+            rest += block
+            end, open_quote = cut(rest, delimiter)
+            if end == 0 and len(rest) > self._longest_row_bytes:
+                _refuse_endless_row(self._path, start + (open_quote or 0), len(rest))
+            yield rest[:end]
+            rest = rest[end:]
+            start += end
+        _, open_quote = cut(rest, delimiter)
+        if open_quote is not None:
+            _refuse_cut_file(self._path, start + open_quote)
+        yield rest
 
 
 def _header(path: Path, kind: TextKind, reading: Reading) -> Header:
@@ -116,7 +154,7 @@ def _first_records(head: bytes, delimiter: str, kind: TextKind) -> list[Header]:
 
 def _known(header: Header, reading: Reading) -> tuple[int, int]:
     """How many of the contract's columns a header names; then how many names it has."""
-    known = {reading.column_of(name) for name in header.names} - {None}
+    known = {column_of(name, reading) for name in header.names} - {None}
     return len(known), len(header.names)
 
 
@@ -136,30 +174,6 @@ def _refuse_without_header(path: Path, first: Header, reading: Reading) -> NoRet
     )
 
 
-def _whole_records(file: BinaryIO, delimiter: bytes, path: Path) -> Iterator[bytes]:
-    """The rest of the file in pieces of whole records.
-
-    Raises:
-        SourceError: If the file ends inside a quote, or one is never closed.
-    """
-    rest = b""
-    start = file.tell()
-    while block := file.read(BLOCK_BYTES):
-        while block.endswith(b"\r") and (more := file.read(1)):
-            block += more
-        rest += block
-        end, open_quote = cut(rest, delimiter)
-        if end == 0 and len(rest) > LONGEST_ROW_BYTES:
-            _refuse_endless_row(path, start if open_quote is None else start + open_quote)
-        yield rest[:end]
-        rest = rest[end:]
-        start += end
-    _, open_quote = cut(rest, delimiter)
-    if open_quote is not None:
-        _refuse_cut_file(path, start + open_quote)
-    yield rest
-
-
 def _refuse_cut_file(path: Path, position: int) -> NoReturn:
     raise SourceError(
         f"{path.name} ends inside a quoted text: the quote that opens in line "
@@ -168,9 +182,9 @@ def _refuse_cut_file(path: Path, position: int) -> NoReturn:
     )
 
 
-def _refuse_endless_row(path: Path, position: int) -> NoReturn:
+def _refuse_endless_row(path: Path, position: int, size: int) -> NoReturn:
     raise SourceError(
-        f"{path.name} has a row of more than {LONGEST_ROW_BYTES >> 20} MB, near line "
+        f"{path.name} has a row of more than {size:,} bytes, near line "
         f"{line_at(path, position):,}: probably a quote that opens there is never closed. "
         "Nothing of the file was taken; mend the quote."
     )

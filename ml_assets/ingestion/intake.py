@@ -16,12 +16,12 @@ from typing import NamedTuple
 from ml_assets.errors import SourceError
 from ml_assets.ingestion.files import Format
 from ml_assets.ingestion.ledger import Content, Delivery, Ledger
+from ml_assets.ingestion.places import is_read, reading_hash, seen
 from ml_assets.ingestion.placing import UNPLACED
 from ml_assets.ingestion.plan import Deliveries, Due
 from ml_assets.ingestion.reading import Reading
 from ml_assets.ingestion.report import Ingested, IngestedFile, IngestedPartition, RefusedFile
 from ml_assets.ingestion.rows import discard, read_rows
-from ml_assets.ingestion.sources import is_read, reading_hash, seen
 from ml_assets.ingestion.spool import Spool
 from ml_assets.ingestion.turns import one_at_a_time
 from ml_assets.ingestion.update import Update

@@ -18,7 +18,13 @@ import numpy as np
 import pyarrow as pa
 
 from ml_assets.errors import SourceError
-from ml_assets.ingestion.reading import Columns, Reading, known_columns, match_columns
+from ml_assets.ingestion.reading import (
+    Columns,
+    Reading,
+    column_of,
+    known_columns,
+    match_columns,
+)
 from ml_assets.ingestion.text import BLOCK_BYTES, TextKind, blocks, text_kind
 
 LONGEST_VALUE_CHARACTERS = 64 << 20
@@ -47,20 +53,26 @@ class Row(NamedTuple):
 class JSONRows:
     """One JSON file.
 
+    Args:
+        path: The file.
+        reading: How the problem's files are read.
+        block_bytes: How much of it is in memory at a time.
+
     Attributes:
         encoding: How its text is encoded.
         blank_rows: Blank lines, once all batches were read.
         steps: About how many batches there are.
     """
 
-    def __init__(self, path: Path, reading: Reading) -> None:
+    def __init__(self, path: Path, reading: Reading, *, block_bytes: int = BLOCK_BYTES) -> None:
         self._path = path
         self._reading = reading
+        self._block_bytes = block_bytes
         self._kind = text_kind(path)
         self._sources: dict[str, str | None] = {}
         self.encoding = self._kind.encoding
         self.blank_rows = 0
-        self.steps = path.stat().st_size // BLOCK_BYTES + 1
+        self.steps = path.stat().st_size // block_bytes + 1
 
     @property
     def columns(self) -> Columns:
@@ -74,7 +86,7 @@ class JSONRows:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The contract's columns that the rows have, `_row` and `_fault`, a block at a time."""
         first = 1
-        for rows in _blocks_of(self._rows()):
+        for rows in _blocks_of(self._rows(), self._block_bytes):
             yield self._batch(rows, first)
             first += len(rows)
 
@@ -82,7 +94,7 @@ class JSONRows:
         if not self._is_array():
             yield from self._lines()
             return
-        for value, text in _Array(self._path, self._kind).values():
+        for value, text in _Array(self._path, self._kind, self._block_bytes).values():
             yield _row(value, text)
 
     def _is_array(self) -> bool:
@@ -120,16 +132,17 @@ class JSONRows:
     def _learn_keys(self, rows: Iterable[Row]) -> None:
         keys = {key: None for row in rows for key in row.values}
         if new := keys.keys() - self._sources.keys():
-            self._sources |= {k: self._reading.column_of(k) for k in keys if k in new}
+            self._sources |= {k: column_of(k, self._reading) for k in keys if k in new}
             known_columns(list(self._sources), self._reading, file=self._path.name)
 
 
 class _Array:
     """The values of one JSON array, read a block at a time."""
 
-    def __init__(self, path: Path, kind: TextKind) -> None:
+    def __init__(self, path: Path, kind: TextKind, block_bytes: int) -> None:
         self._path = path
         self._kind = kind
+        self._block_bytes = block_bytes
         self._text = ""
         self._at = 0
         self._line = 1
@@ -144,7 +157,7 @@ class _Array:
         with self._path.open("rb") as file:
             file.seek(self._kind.start)
             decoder = codecs.getincrementaldecoder(self._kind.encoding)()
-            self._more = (decoder.decode(block) for block in blocks(file))
+            self._more = (decoder.decode(block) for block in blocks(file, self._block_bytes))
             self._take("[")
             separator = "]" if self._take("]", is_needed=False) else ","
             while separator == ",":
@@ -159,9 +172,10 @@ class _Array:
             try:
                 value, end = DECODER.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
+                within = error.pos - self._at
                 if self._may_be_cut(error) and self._read():
                     continue
-                self._at = error.pos
+                self._at += within
                 self._refuse(error.msg)
             if end == len(self._text) and self._read():
                 continue
@@ -205,8 +219,9 @@ class _Array:
 
     def _refuse(self, reason: str) -> NoReturn:
         line, column = _after(self._text[: self._at], self._line, self._column)
-        is_over = not self._text[self._at :].strip(SPACE)
-        cut = ", where the file ends: it was cut" if is_over else ""
+        reason = reason.removesuffix(" starting at")
+        is_over = reason.startswith("Unterminated") or not self._text[self._at :].strip(SPACE)
+        cut = ", and the file ends before it is over: it was cut" if is_over else ""
         raise SourceError(
             f"{self._path.name} is not JSON: {reason} in line {line:,}, column {column:,}{cut}. "
             "Nothing of it was taken; deliver it again."
@@ -221,13 +236,13 @@ def _after(text: str, line: int, column: int) -> tuple[int, int]:
     return line + newlines, len(text) - text.rindex("\n")
 
 
-def _blocks_of(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def _blocks_of(rows: Iterable[Row], block_bytes: int) -> Iterator[list[Row]]:
     some: list[Row] = []
     characters = 0
     for row in rows:
         some.append(row)
         characters += row.characters
-        if characters >= BLOCK_BYTES:
+        if characters >= block_bytes:
             yield some
             some, characters = [], 0
     if some:

@@ -4,7 +4,8 @@ Which rows give way was decided before; here they are only left out. One batch a
 memory.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,9 +16,6 @@ from ml_assets.ingestion.plan import Due
 from ml_assets.ingestion.reading import Reading
 
 JOINED_BYTES = 16 << 20
-
-Numbers = Callable[[int], np.ndarray]
-"""Of a sequence, the numbers (`_row`) of the rows to leave out, sorted."""
 
 
 class Pile(NamedTuple):
@@ -52,9 +50,10 @@ def by_sequence(batches: Iterable[pa.RecordBatch]) -> Iterator[Pile]:
     """Cut batches where the delivery changes."""
     for batch in batches:
         sequences = batch.column("_sequence").to_numpy()
-        starts = [0, *(np.flatnonzero(np.diff(sequences)) + 1).tolist()] if len(batch) else []
-        for start, end in zip(starts, [*starts[1:], len(batch)], strict=True):
-            yield Pile(int(sequences[start]), [batch.slice(start, end - start)])
+        ends = [*(np.flatnonzero(np.diff(sequences)) + 1).tolist(), len(batch)]
+        for start, end in pairwise([0, *ends]):
+            if end > start:
+                yield Pile(int(sequences[start]), [batch.slice(start, end - start)])
 
 
 def in_order(live: Iterable[Pile], arriving: Iterable[Pile]) -> Iterator[pa.RecordBatch]:
@@ -90,6 +89,6 @@ def _joined(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa
 
 def _has_no_identity(batch: pa.RecordBatch, reading: Reading) -> pa.Array:
     """Whether only the file tells what a row is: it is faulty, or has no id."""
-    ids = batch.column(reading.entity_id)
+    ids = pc.utf8_trim_whitespace(batch.column(reading.entity_id))
     is_missing = pc.is_in(ids, pa.array([*reading.missing, None], pa.string()))
     return pc.or_(pc.is_valid(batch.column("_fault")), is_missing)

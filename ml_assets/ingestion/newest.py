@@ -8,15 +8,18 @@ Works in DuckDB with bounded memory, beyond which it goes to disk.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from ml_assets.ingestion.spool import Run
+
+if TYPE_CHECKING:
+    import duckdb
 
 MEMORY = "512MB"
 
@@ -34,17 +37,13 @@ class Versions:
     def __init__(
         self, folder: Path, *, entity_id: str, columns: Sequence[str], missing: Sequence[str]
     ) -> None:
-        self._connection = duckdb.connect(
-            config={"memory_limit": MEMORY, "temp_directory": str(folder / "duckdb")}
-        )
-        self._entity = f"{_quoted(entity_id)} as _id"
+        self._folder = folder
+        self._entity = f"trim({_quoted(entity_id)}, {SPACE}) as _id"
         self._content = f"hash({', '.join(map(_quoted, columns))})"
+        self._missing = [text.strip() for text in missing]
         self._counts: dict[tuple[Run, bool], int] = {}
         self.moved_from: frozenset[str] = frozenset()
         """Partitions that lose a live row to another partition, after `compare`."""
-        self._connection.execute(TABLES)
-        for text in missing:
-            self._connection.execute("insert into missing values (?)", [text])
 
     def __enter__(self) -> Self:
         return self
@@ -55,7 +54,20 @@ class Versions:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._connection.close()
+        if "_connection" in vars(self):
+            self._connection.close()
+
+    @cached_property
+    def _connection(self) -> "duckdb.DuckDBPyConnection":
+        import duckdb
+
+        connection = duckdb.connect(
+            config={"memory_limit": MEMORY, "temp_directory": str(self._folder / "duckdb")}
+        )
+        connection.execute(TABLES)
+        for text in self._missing:
+            connection.execute("insert into missing values (?)", [text])
+        return connection
 
     def add_arriving(self, rows: pa.RecordBatchReader) -> None:
         """Take rows in that come from files: all columns, `partition`, `_sequence`, `_row`."""
@@ -124,6 +136,8 @@ create table version (
 );
 """
 
+SPACE = "' \t\r\n'"
+
 LOST = """
 create or replace table lost as
 with said as (
@@ -136,13 +150,13 @@ newest as (
     from said group by id having count(*) > 1
 ),
 different as (
-    select id, max(sequence) as sequence
+    select id, max(said.sequence) as last
     from said join newest using (id) where said.content <> newest.content group by id
 ),
 kept as (
     select id, min(sequence) as sequence, arg_min(partitions, sequence) as partitions
     from said join newest using (id) left join different using (id)
-    where said.sequence > coalesce(different.sequence, -1) group by id
+    where sequence > coalesce(last, -1) group by id
 )
 select version.partition, version.sequence, version.row, version.live,
     not list_contains(kept.partitions, version.partition) as moved

@@ -58,10 +58,6 @@ class Reading:
             grain=problem.config.partitions.grain,
         )
 
-    def column_of(self, name: str) -> str | None:
-        """The contract's column that a source calls `name`; None where it has none."""
-        return self.names.get(snake_case(name))
-
 
 class Columns(NamedTuple):
     """What the columns of one file are to the contract."""
@@ -85,6 +81,11 @@ def snake_case(name: str) -> str:
     return re.sub(r"[\W_]+", "_", spaced).strip("_").lower()
 
 
+def column_of(name: str, reading: Reading) -> str | None:
+    """The contract's column that a source calls `name`; None where it has none."""
+    return reading.names.get(snake_case(name))
+
+
 def match_columns(seen: Sequence[str], reading: Reading, *, file: str) -> Columns:
     """Find the contract's columns among those of a file.
 
@@ -104,7 +105,7 @@ def match_columns(seen: Sequence[str], reading: Reading, *, file: str) -> Column
 
 def known_columns(seen: Sequence[str], reading: Reading, *, file: str) -> Columns:
     """As `match_columns`, for a file that may still bring the missing ones."""
-    meant = [reading.column_of(name) for name in seen]
+    meant = [column_of(name, reading) for name in seen]
     _require_one_each(seen, meant, file=file)
     return Columns(
         known={column: i for i, column in enumerate(meant) if column is not None},

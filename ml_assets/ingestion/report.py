@@ -7,7 +7,10 @@ from ml_assets.storage import PartitionState
 
 
 class IngestedPartition(NamedTuple):
-    """One partition of raw after the ingestion; rows before + rows read = rows + superseded."""
+    """One partition of raw after the ingestion.
+
+    The rows that it had and those that came are its rows now and those superseded.
+    """
 
     partition: str
     state: PartitionState

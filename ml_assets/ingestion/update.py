@@ -88,10 +88,13 @@ class Update:
         return before is None or before.content_hash != after.content_hash
 
     def superseded(self, after: PartitionState) -> int:
-        """Rows of a partition that gave way, among those it had and those that were read."""
+        """Rows that gave way, or said nothing new, among those that it had and those that came."""
         before = self._before.get(after.partition)
-        read = sum(self._spool.rows(run) for run in self._runs(after.partition))
-        return (before.rows if before else 0) + read - after.rows
+        made_of = self._made_of.get(after.partition)
+        had = made_of.sequences if made_of else frozenset[int]()
+        came = [run for run in self._runs(after.partition) if run.sequence not in had]
+        rows = sum(map(self._spool.rows, came)) + (before.rows if before else 0)
+        return max(rows - after.rows, 0)
 
     @contextmanager
     def _compared(self) -> Iterator[Versions]:

@@ -113,7 +113,7 @@ def is_read(content: Content | None, reading: Reading) -> bool:
 @cache
 def reading_code() -> str:
     """Hash of the source that reads files."""
-    return source_hash(read_rows)
+    return source_hash(read_rows, Problem.partition_of)
 
 
 def reading_hash(reading: Reading) -> str:
