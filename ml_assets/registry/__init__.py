@@ -24,7 +24,7 @@ from ml_assets.registry.promotion import (
 )
 from ml_assets.registry.releases import Release, champion, releases
 from ml_assets.registry.reproduction import Reproduction, reproduce
-from ml_assets.registry.retraining import ensure_model, register_trained
+from ml_assets.registry.retraining import ensure_model, present_model, register_trained
 from ml_assets.registry.versions import (
     ModelVersion,
     load_bundle,
@@ -55,6 +55,7 @@ __all__ = [
     "last_decision",
     "load_bundle",
     "open_bundle",
+    "present_model",
     "read_manifest",
     "register_trained",
     "releases",

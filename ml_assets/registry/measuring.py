@@ -196,14 +196,8 @@ def answers_of_champion(
 def baseline_answers(problem: Problem, home: Home, version: ModelVersion, rows: int) -> Array:
     """What the trivial model answers that learned from the same rows as the version."""
     training_set = load_training_set(problem, home, version.training_set)
-    labels = np.concatenate(
-        [
-            batch[LABEL].to_numpy()
-            for batch in training_batches(
-                problem, home, training_set, splits=LEARNED, columns=[]
-            )
-        ]
-    )
+    known = _chosen(problem, home, training_set, LABEL)
+    labels = known.loc[known["split"] != "test", LABEL]
     config = problem.config
     return baseline_predictions(config.kind, labels, rows, metric=config.kpi.metric)
 
@@ -360,6 +354,7 @@ def _answered(
         training_set,
         splits=splits,
         columns=list(bundle.manifest.signature.features),
+        rows=at_most,
     )
     answered = [
         batch[keys].assign(answer=bundle.predict(batch)) for batch in _first(batches, at_most)
@@ -371,7 +366,7 @@ def _first(batches: Iterator[pd.DataFrame], rows: int | None) -> Iterator[pd.Dat
     """Batches until `rows` rows have passed; all of them where it is None."""
     left = math.inf if rows is None else rows
     for batch in batches:
-        if left < len(batch):
+        if left <= len(batch):
             yield batch.head(int(left))
             return
         yield batch
@@ -380,12 +375,17 @@ def _first(batches: Iterator[pd.DataFrame], rows: int | None) -> Iterator[pd.Dat
 
 def _learned(problem: Problem, home: Home, training_set: TrainingSet) -> pd.Series:
     """Entity ids of the rows that a model fitted on the training set has learned from."""
-    rows = home.lake.read(
-        training_set_table(problem),
-        version=training_set.version,
-        columns=[problem.entity_id, "split"],
-    ).to_pandas()
+    rows = _chosen(problem, home, training_set, problem.entity_id)
     return rows.loc[rows["split"] != "test", problem.entity_id]
+
+
+def _chosen(
+    problem: Problem, home: Home, training_set: TrainingSet, column: str
+) -> pd.DataFrame:
+    """One column and the split of every row of a training set."""
+    return home.lake.read(
+        training_set_table(problem), version=training_set.version, columns=[column, "split"]
+    ).to_pandas()
 
 
 def _recorded(

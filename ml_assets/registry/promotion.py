@@ -362,7 +362,7 @@ def _approval(case: _Case) -> Finding:
         text = f"{said['who']} refused this bundle: {said['why']}"
         return Finding("approval", passed=False, text=text)
     if case.policy == "auto":
-        return Finding("approval", passed=True, text="the policy asks for none")
+        return Finding("approval", passed=True, text="the policy asks for no approval")
     if said is not None:
         text = f"approved by {said['who']} at {said['at']:%Y-%m-%d %H:%M}: {said['why']}"
         return Finding("approval", passed=True, text=text)
@@ -426,7 +426,7 @@ def _release(
     """Move the champion; decision and release are kept together or not at all."""
     kind: Kind = "forced" if failed else "promotion"
     outcome: Outcome = "forced" if failed else "promoted"
-    shown = "; ".join(one.text for one in failed or findings if one.check != "fitness")
+    shown = "; ".join(one.text for one in failed or findings if failed or _is_news(one))
     against = f" against {len(failed)} findings" if failed else ""
     message = f"{case.version.version} is champion{against}: {shown}."
     evidence = _evidence(findings, rows)
@@ -452,6 +452,11 @@ def _release(
         rows=rows,
         release=release,
     )
+
+
+def _is_news(finding: Finding) -> bool:
+    """Whether a passed finding belongs into the one sentence about a promotion."""
+    return finding.difference is not None or finding.check in {"floor", "approval"}
 
 
 def _record(

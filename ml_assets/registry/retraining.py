@@ -79,6 +79,12 @@ def ensure_model(
     return replace(version, rebuilt=known is not None and version.version == known.version)
 
 
+def present_model(problem: Problem, home: Home) -> ModelVersion | None:
+    """The version that was made from the present training set, code and configuration, if any."""
+    training_set = load_training_set(problem, home)
+    return _known(problem, home, training_set, _parent(problem, home, training_set))
+
+
 def register_trained(
     problem: Problem,
     home: Home,

@@ -1,8 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ml_assets.registry.measuring import evaluations
+from ml_assets.registry.measuring import _first, evaluations
 from ml_assets.registry.versions import load_bundle
 
 
@@ -81,3 +82,13 @@ def test_keeps_an_undefined_metric_undefined_in_the_store(world):
     recorded = evaluations(world.problem, world.home)[0].metrics
 
     assert np.isnan(recorded["baseline"]["precision"])
+
+
+@pytest.mark.parametrize(
+    ("at_most", "expected"),
+    [(None, [4, 4, 2]), (3, [3]), (4, [4]), (6, [4, 2]), (99, [4, 4, 2])],
+)
+def test_takes_as_many_rows_as_it_was_told(at_most, expected):
+    batches = (pd.DataFrame({"row": range(rows)}) for rows in (4, 4, 2))
+
+    assert [len(batch) for batch in _first(batches, at_most)] == expected

@@ -308,6 +308,7 @@ print(world.consider(version, days=2).outcome)
 """
 
 
+@pytest.mark.slow
 def test_lets_one_process_win_when_several_promote_at_once(world):
     first = world.fit(MIDDLING)
     world.consider(first, reason="to begin with")

@@ -217,6 +217,7 @@ def _race(path, follows, version, barrier, outcomes):
         outcomes.put("won")
 
 
+@pytest.mark.slow
 def test_lets_one_of_four_processes_win(registered, release, complaints, home, tmp_path):
     first, *others = (registered(number) for number in range(1, 6))
     release(first, after=None, hour=1)
