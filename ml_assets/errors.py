@@ -45,8 +45,8 @@ class ContractError(MLAssetsError):
 class InsufficientData(MLAssetsError):  # noqa: N818 - the field's word for it
     """Too few rows to say anything."""
 
-    def __init__(self, what: str, *, rows: int, needed: int) -> None:
-        super().__init__(f"{what} needs at least {needed:,} rows, got {rows:,}.")
+    def __init__(self, what: str, *, rows: int, needed: int, unit: str = "rows") -> None:
+        super().__init__(f"{what} needs at least {needed:,} {unit}, got {rows:,}.")
 
 
 class StorageError(MLAssetsError):

@@ -89,9 +89,10 @@ def split_rule(split: Split, days: Sequence[EventDay]) -> Rule:
         return EntityRule(split.test_share, split.test_share + rest * split.validation_share)
     if len(days) < len(SPLITS):
         raise InsufficientData(
-            "A split by time into train, validation and test counts event days and",
+            "A split by time into train, validation and test",
             rows=len(days),
             needed=len(SPLITS),
+            unit="event days",
         )
     test_from = _first_held_out(days[2:], split.test_share, of=days)
     earlier = [each for each in days if each.day < test_from]

@@ -73,12 +73,12 @@ def _require_continuable(run: Run, parent: Parent) -> None:
     if parent.estimator not in training.estimators:
         raise TrainingError(
             f"{parent.version} is a {parent.estimator}, which training.estimators no longer has. "
-            "Put it back, or train from scratch (training.retraining: stateless)."
+            "Put it back, or train from scratch (retraining.mode: stateless)."
         )
     if run.kind(parent.estimator).learns == "at once":
         raise TrainingError(
             f"{parent.version} is a {parent.estimator}, which learns from all rows at once and "
-            "cannot be continued. Train from scratch (training.retraining: stateless), or let an "
+            "cannot be continued. Train from scratch (retraining.mode: stateless), or let an "
             "estimator that learns in batches win, such as sgd."
         )
     known = set(parent.pipeline.named_steps["encode"].feature_names_in_)
@@ -86,5 +86,5 @@ def _require_continuable(run: Run, parent: Parent) -> None:
         odd = sorted(known ^ set(training.encoders))
         raise TrainingError(
             f"{parent.version} reads other features than training.encoders says now: "
-            f"{', '.join(odd)}. Train from scratch (training.retraining: stateless)."
+            f"{', '.join(odd)}. Train from scratch (retraining.mode: stateless)."
         )
