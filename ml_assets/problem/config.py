@@ -182,10 +182,6 @@ class Training(Strict):
     )
     min_rows_per_class: int = Field(default=20, ge=1)
     imbalance: Literal["none", "class_weight", "undersample"] = "none"
-    retraining: Literal["stateless", "stateful"] = Field(
-        default="stateless",
-        description="Fit from scratch, or continue the champion with the rows it has not seen.",
-    )
     memory_limit_mb: int = Field(
         default=4096, ge=64, description="A training set larger than this is fitted in batches."
     )
