@@ -7,6 +7,7 @@ for one text; the transformers apply it to whole columns with Arrow and NumPy, w
 several times faster than scikit-learn's, that call Python for every word.
 """
 
+import math
 import re
 import zlib
 from collections import deque
@@ -19,7 +20,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.preprocessing import normalize
 
 from ml_assets.errors import TrainingError
 
@@ -112,7 +112,7 @@ class FastTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         _require_words_or_pairs(self.ngram_range)
         words = _sorted(cut(texts))
         rows, width = len(words.starts) - 1, len(words.vocabulary)
-        least = max(self._texts(self.min_df, rows), 1)
+        least = max(math.ceil(_texts(self.min_df, rows)), 1)
         single, times = _frequent_words(words, least)
         keys, pairs, pair_times = self._frequent_pairs(words, single, least)
         counted = _counts([single, pairs], words.starts, width + len(keys))
@@ -121,7 +121,7 @@ class FastTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         with_term = np.zeros(width + len(keys), np.int64)
         for each in chunks:
             with_term += np.bincount(each.indices, minlength=len(with_term))
-        kept = (with_term >= least) & (with_term <= self._texts(self.max_df, rows))
+        kept = (with_term >= least) & (with_term <= _texts(self.max_df, rows))
         kept = self._most_frequent(kept, np.concatenate([times, pair_times]))
         if not kept.any():
             raise TrainingError(
@@ -162,11 +162,6 @@ class FastTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002
         """Name the columns: their words and pairs."""
         return np.array(sorted(self.terms(), key=self.terms().__getitem__), dtype=object)
-
-    def _texts(self, share_or_count: float, rows: int) -> int:
-        """A number of texts that was given as such or, as a float, as a share."""
-        whole = isinstance(share_or_count, int | np.integer)
-        return int(share_or_count) if whole else int(np.ceil(share_or_count * rows))
 
     def _word_columns(self) -> int:
         return int((self.word_columns_ >= 0).sum())
@@ -213,7 +208,7 @@ class FastTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Term frequencies to weights, rows to length 1."""
         times = np.log(counts.data) + 1 if self.sublinear_tf else counts.data
         counts.data = times * self.idf_[counts.indices]
-        return normalize(counts, copy=False)
+        return _of_length_one(counts)
 
 
 class HashedText(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -248,7 +243,7 @@ class HashedText(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             columns = np.where(distinct == NONE, NONE, hashed(names, self.columns_))
             found.append(columns[codes])
         chunks = _counts(found, words.starts, self.columns_)
-        return _stacked(normalize(each.astype(float), copy=False) for each in chunks)
+        return _stacked(_of_length_one(each.astype(float)) for each in chunks)
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002
         """Name the columns by their number."""
@@ -324,6 +319,12 @@ def _pair_keys(numbers: np.ndarray, starts: np.ndarray, width: int) -> np.ndarra
     return keys
 
 
+def _texts(share_or_count: float, rows: int) -> float:
+    """A number of texts that was given as such (whole) or as a share of all."""
+    is_count = isinstance(share_or_count, int | np.integer)
+    return share_or_count if is_count else share_or_count * rows
+
+
 def _frequent_words(words: Words, least: int) -> tuple[np.ndarray, np.ndarray]:
     """Number of each word that occurs often enough (-1: another), and how often each occurs."""
     times = np.bincount(words.numbers, minlength=len(words.vocabulary))
@@ -351,6 +352,14 @@ def _counts(
         counts = sp.csr_matrix(parts, shape=(len(bounds) - 1, width))
         counts.sum_duplicates()
         yield counts
+
+
+def _of_length_one(weights: sp.csr_matrix) -> sp.csr_matrix:
+    """Divide each row by its length; rows of nothing stay nothing."""
+    rows = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
+    squares = np.bincount(rows, weights=weights.data**2, minlength=weights.shape[0])
+    weights.data /= np.sqrt(squares)[rows]
+    return weights
 
 
 def _emptied(chunks: deque[sp.csr_matrix]) -> Iterator[sp.csr_matrix]:
