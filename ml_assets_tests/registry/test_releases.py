@@ -1,16 +1,26 @@
 import multiprocessing
 import os
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from ml_assets.errors import VersionNotFound, WriteConflict
+from ml_assets.problems.complaints import complaints as complaints_problem
 from ml_assets.registry import tables
 from ml_assets.registry.bundle import REQUIREMENTS
 from ml_assets.registry.releases import add_release, before_last, champion, releases
 from ml_assets.registry.versions import load_bundle, register, version_named, versions
 from ml_assets.storage import Home
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def home(request, tmp_path):
+    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
+    opened = Home.open(tmp_path, environment={"ML_ASSETS_STORE_URL": url})
+    yield opened
+    opened.store.close()
 
 
 @pytest.fixture
@@ -64,6 +74,28 @@ def test_registers_the_same_bundle_once(registered, complaints, home, now):
 
     assert again == made
     assert len(versions(complaints, home)) == 1
+
+
+def test_numbers_versions_in_a_row_when_several_register_at_once(
+    complaints, home, manifest, now
+):
+    def make(number):
+        return register(
+            complaints,
+            home,
+            artifact=f"{number:064}"[::-1],
+            manifest=manifest,
+            trigger="manual",
+            run_id="r",
+            now=now,
+        )
+
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(make, range(8)))
+
+    numbers = [one.number for one in versions(complaints, home)]
+    assert numbers == ["1.0.0", *(f"1.0.{patch}" for patch in range(1, 8))]
+    assert sorted(one.sequence for one in made) == list(range(1, 9))
 
 
 def test_finds_a_version_by_id_number_or_beginning(registered, complaints, home):
@@ -191,16 +223,14 @@ def test_rolls_back_to_what_answered_before(steps, expected):
     assert before_last(_log(*steps)) == expected
 
 
-def _race(path, follows, version, barrier, outcomes):
-    from ml_assets.problems.complaints import complaints
-
-    home = Home.open(path, environment={})
-    from datetime import UTC, datetime
+def _race(place, follows, version, barrier, outcomes):
+    path, store_url = place
+    home = Home.open(path, environment={"ML_ASSETS_STORE_URL": store_url})
 
     barrier.wait()
     try:
         add_release(
-            complaints,
+            complaints_problem,
             home,
             kind="promotion",
             from_version=follows,
@@ -226,7 +256,8 @@ def test_lets_one_of_four_processes_win(registered, release, complaints, home, t
 
     racers = [
         context.Process(
-            target=_race, args=(tmp_path, first.version, one.version, barrier, outcomes)
+            target=_race,
+            args=((tmp_path, home.store.url), first.version, one.version, barrier, outcomes),
         )
         for one in others
     ]
