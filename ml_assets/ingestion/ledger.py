@@ -6,11 +6,13 @@ what its fingerprints mean, so that a kill between the two does no harm.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from ml_assets.ingestion.files import SourceFile, Stamp, hash_file
 from ml_assets.storage import PartitionState, Store
@@ -122,12 +124,8 @@ class Ledger:
 
     def register(self, place: Path) -> None:
         """Remember a file or folder that rows come from."""
-        known = {str(path) for path in self.places()}
-        if str(place) not in known:
-            with self._store.begin() as connection:
-                connection.execute(
-                    sa.insert(PLACES).values(problem=self._problem, path=str(place))
-                )
+        with suppress(IntegrityError), self._store.begin() as connection:  # known already
+            connection.execute(sa.insert(PLACES).values(problem=self._problem, path=str(place)))
 
     def places(self) -> list[Path]:
         """The files and folders that rows come from, by name."""
@@ -180,17 +178,14 @@ class Ledger:
     def note(self, content_hash: str, content: Content) -> None:
         """Write down what was found in a content, or why it was refused."""
         found = content.found
-        key = {"problem": self._problem, "content_hash": content_hash}
-        with self._store.begin() as connection:
-            connection.execute(sa.delete(CONTENTS).filter_by(**key))
-            connection.execute(
-                sa.insert(CONTENTS).values(
-                    **key,
-                    reading=content.reading,
-                    refused=content.refused,
-                    found=None if found is None else found._asdict(),
-                )
-            )
+        row = {
+            "problem": self._problem,
+            "content_hash": content_hash,
+            "reading": content.reading,
+            "refused": content.refused,
+            "found": None if found is None else found._asdict(),
+        }
+        self._put(CONTENTS, [row], key=["problem", "content_hash"])
 
     def receive(self, files: Sequence[SourceFile], *, now: datetime) -> list[Delivery]:
         """The deliveries that `files` are, oldest first; new ones are written down."""
@@ -267,16 +262,22 @@ class Ledger:
             return {Stamp(*row.stamp): row.content_hash for row in connection.execute(query)}
 
     def _remember_stamps(self, hashes: Mapping[Stamp, str]) -> None:
-        if not hashes:
-            return
-        rows = [
-            {"path": stamp.path, "stamp": list(stamp), "content_hash": digest}
-            for stamp, digest in hashes.items()
-        ]
-        with self._store.begin() as connection:
-            gone = sa.delete(STAMPS).where(STAMPS.c.path == sa.bindparam("gone"))
-            connection.execute(gone, [{"gone": row["path"]} for row in rows])
-            connection.execute(sa.insert(STAMPS), rows)
+        if hashes:
+            rows = [
+                {"path": stamp.path, "stamp": list(stamp), "content_hash": digest}
+                for stamp, digest in hashes.items()
+            ]
+            self._put(STAMPS, rows, key=["path"])
+
+    def _put(
+        self, table: sa.Table, rows: Sequence[Mapping[str, object]], *, key: Sequence[str]
+    ) -> None:
+        """Replace rows of what is only remembered; whoever else does so knows the same."""
+        is_it = (table.c[name] == sa.bindparam(f"old_{name}") for name in key)
+        old = [{f"old_{name}": row[name] for name in key} for row in rows]
+        with suppress(IntegrityError), self._store.begin() as connection:
+            connection.execute(sa.delete(table).where(*is_it), old)
+            connection.execute(sa.insert(table), rows)
 
 
 FEW_PATHS = 500

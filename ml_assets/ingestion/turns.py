@@ -37,6 +37,7 @@ def _held_in_postgres(connection: sa.Connection, name: str) -> Iterator[None]:
     """An advisory lock of the session, for homes that several machines share."""
     key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
     connection.execute(sa.select(sa.func.pg_advisory_lock(key)))
+    connection.commit()  # the lock is the session's; no transaction stays open for it
     try:
         yield
     finally:

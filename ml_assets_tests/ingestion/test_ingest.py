@@ -140,6 +140,21 @@ class TestNewFiles:
         assert [refused.file for refused in done.refused_files] == [str(inbox)]
         assert raw("visit_id") == [("1",)]
 
+    def test_keeps_its_ledger_on_a_server_as_well(
+        self, deliver, as_csv, take_in, postgres_url, tmp_path
+    ):
+        home = Home.open(tmp_path, environment={"ML_ASSETS_STORE_URL": postgres_url})
+        deliver("a.csv", as_csv(("1", MARCH, "NY", "old"), ("2", APRIL, "NY", "y")))
+        deliver("b.csv", "")
+        take_in(into=home)
+
+        deliver("a.csv", as_csv(("1", APRIL, "NY", "new"), ("2", APRIL, "NY", "y")))
+        take_in(into=home)
+        done = take_in(into=home)
+
+        assert home.lake.read("visits/raw")["note"].to_pylist() == ["y", "new"]
+        assert ([f.file for f in done.refused_files], done.files) == (["b.csv"], ())
+
 
 class TestRevisedRows:
     def test_keeps_the_newest_version_of_every_row(self, deliver, as_csv, take_in, raw):
