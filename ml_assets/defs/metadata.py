@@ -29,12 +29,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Scalar]]) -> dg.TableM
     return dg.MetadataValue.table(records, schema=schema)
 
 
-def plot(png: bytes, *, text: str) -> dg.MarkdownMetadataValue:
-    """Show a PNG picture; one that is too large for the event log is left out, and it says so."""
-    if len(png) > MAX_PLOT_BYTES:
-        return dg.MetadataValue.md(f"{text}: {len(png):,} bytes are too many to keep here.")
-    encoded = base64.b64encode(png).decode()
-    return dg.MetadataValue.md(f"![{text}](data:image/png;base64,{encoded})")
+def plot(svg: bytes, *, text: str) -> dg.MarkdownMetadataValue:
+    """Show an SVG picture; one that is too large for the event log is left out, and it says so."""
+    if len(svg) > MAX_PLOT_BYTES:
+        return dg.MetadataValue.md(f"{text}: {len(svg):,} bytes are too many to keep here.")
+    encoded = base64.b64encode(svg).decode()
+    return dg.MetadataValue.md(f"![{text}](data:image/svg+xml;base64,{encoded})")
 
 
 def ends(partitions: Sequence[str]) -> str:

@@ -56,7 +56,7 @@ NOUNS: Mapping[str, Noun] = {
     "profile": Noun(
         text="What the columns of a partition look like: types, ranges, gaps, balance.",
         stage="validation",
-        kinds=frozenset({"deltalake", "matplotlib"}),
+        kinds=frozenset({"deltalake", "pandas"}),
         parents=("validated",),
         files=("contract.py",),
     ),

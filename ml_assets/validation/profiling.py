@@ -161,7 +161,7 @@ class Profile:
         return f"{self.labelled:,} labels, {self.label_rate:,.6g} on average"
 
     def plot(self) -> bytes:
-        """A picture of it: PNG, less than 50 kB."""
+        """A picture of it: SVG, less than 50 kB."""
         return draw(
             Picture(
                 title=f"{self.problem} {self.partition}",

@@ -1,9 +1,8 @@
-import io
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from ml_assets.errors import TableNotFound
 from ml_assets.validation import profile
@@ -156,10 +155,23 @@ class TestAProfile:
 class TestItsPlot:
     @pytest.mark.parametrize("rows", [1, 300])
     def test_is_a_small_picture(self, profiled, drawn, rows):
-        png = profiled(drawn(rows)).plot()
+        svg = profiled(drawn(rows)).plot()
 
-        assert len(png) < 50_000
-        assert Image.open(io.BytesIO(png)).size == (960, 500)
+        root = ET.fromstring(svg)
+        assert len(svg) < 50_000
+        assert (root.get("width"), root.get("height")) == ("960", "500")
+
+    def test_says_what_is_in_the_partition(self, profiled, drawn):
+        rows = drawn(300)
+        rows["issue"] = rows["consumer_disputed"].map(
+            {"Yes": 'Late <fees> & "charges"', "No": "B"}
+        )
+
+        texts = [each.text for each in ET.fromstring(profiled(rows).plot()).iter()]
+
+        assert any(text and text.startswith("complaints 2015-03: 300 rows") for text in texts)
+        assert "Rows by day" in texts
+        assert any(text and 'Late <fees> & "charges"' in text for text in texts)
 
     def test_is_drawn_without_labels(self, profiled, drawn):
         assert profiled(drawn(50).assign(consumer_disputed="N/A")).plot()
