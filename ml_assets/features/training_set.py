@@ -251,6 +251,9 @@ def _remember(home: Home, training_set: TrainingSet) -> TrainingSet:
     with home.store.begin() as connection:
         known = connection.execute(sa.select(training_sets.c.record).where(mine)).scalar()
         if known is not None:
+            # The one that was built last is the newest, also where it had been built before.
+            again = training_sets.update().where(mine)
+            connection.execute(again.values(created_at=training_set.created_at))
             return replace(_adapter().validate_python(known), unchanged=True)
         connection.execute(
             training_sets.insert().values(

@@ -294,6 +294,13 @@ class World:
         made = build_training_set(self.problem, self.home, now=self.now, run_id="seed")
         return replace(self, training_set=made)
 
+    def with_month(self, month, *, seed):
+        """The same world an hour later, after a month of loans arrived or was revised."""
+        rows = loan_rows(month, np.random.default_rng(seed))
+        commit = Commit(run_id="seed", code_hash="c", fingerprint=f"f{month}-{seed}")
+        self.home.lake.write("loans/validated", f"2015-{month:02}", rows, commit=commit)
+        return replace(self, now=self.now + timedelta(hours=1)).renew()
+
     def rows(self, *splits):
         """Rows of the training set."""
         return training_frame(self.problem, self.home, self.training_set, splits=splits)
@@ -387,12 +394,10 @@ def seeded(tmp_path_factory):
     """A home with the loans in it, made once; every test gets a copy."""
     place = tmp_path_factory.mktemp("seeded")
     home = Home.open(place, environment={})
-    rng = np.random.default_rng(5)
     for month in range(1, 7):
-        commit = Commit(run_id="seed", code_hash="c", fingerprint=f"f{month}")
-        home.lake.write(
-            "loans/validated", f"2015-{month:02}", loan_rows(month, rng), commit=commit
-        )
+        commit = Commit(run_id="seed", code_hash="c", fingerprint=f"f{month}-0")
+        rows = loan_rows(month, np.random.default_rng(month))
+        home.lake.write("loans/validated", f"2015-{month:02}", rows, commit=commit)
     now = datetime(2026, 11, 20, 8, tzinfo=UTC)
     made = World(problem=loans_problem(), home=home, now=now).renew()
     home.store.close()

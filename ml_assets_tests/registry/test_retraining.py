@@ -4,10 +4,13 @@ from datetime import timedelta
 import pytest
 
 from ml_assets.errors import TrainingError, VersionNotFound
+from ml_assets.problem.config import Estimator
 from ml_assets.registry.reproduction import reproduce
-from ml_assets.registry.retraining import ensure_model
+from ml_assets.registry.retraining import ensure_model, present_model
 from ml_assets.registry.versions import load_bundle, versions
 from ml_assets.storage import Home
+
+SGD_ONLY = {"sgd": Estimator(kind="sgd", hyperparameters={"max_iter": 3})}
 
 
 def test_writes_down_everything_that_made_the_model(world):
@@ -83,6 +86,46 @@ def test_trains_a_new_version_from_another_seed(world):
 
     assert second.previous == first.version
     assert second.number_reason
+
+
+def test_finds_the_model_of_what_is_there_now(world):
+    before = present_model(world.problem, world.home)
+    first = world.train()
+    found = present_model(world.problem, world.home)
+
+    later = world.with_month(7, seed=1)
+
+    assert before is None
+    assert found == first
+    assert present_model(later.problem, later.home) is None
+
+
+def test_goes_back_to_the_earlier_model_when_a_revision_is_taken_back(world):
+    first = world.train()
+    revised = world.with_month(6, seed=99)
+    second = revised.train()
+
+    back = revised.with_month(6, seed=6)
+
+    assert second.version != first.version
+    assert back.train() == replace(first, unchanged=True)
+
+
+def test_continues_the_champion_where_retraining_is_stateful(world):
+    stateful = world.with_config("retraining", mode="stateful").with_config(
+        "training", estimators=SGD_ONLY
+    )
+    first = stateful.train()
+    stateful.consider(first)
+    later = stateful
+    for month in range(7, 13):
+        later = later.with_month(month, seed=month)
+
+    second = later.train()
+
+    assert first.manifest.parent is None
+    assert second.manifest.parent == first.version
+    assert later.train() == replace(second, unchanged=True)
 
 
 def test_says_what_is_missing_before_there_is_a_training_set(world, home, tmp_path_factory):
