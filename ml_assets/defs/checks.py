@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from ml_assets.defs.describe import unreadable
 from ml_assets.defs.gate import GATE, evaluation, refusal
 from ml_assets.defs.partitions import partitions_of
 from ml_assets.defs.resources import HomeResource
@@ -20,11 +21,36 @@ if TYPE_CHECKING:
     from ml_assets.validation import Admission
 
 COMPLETE = "complete"
+READABLE = "readable"
 
 Evaluations = Iterator[dg.AssetCheckEvaluation | dg.Output[None]]
 
 
-def gate_check(declared: Declared) -> dg.AssetChecksDefinition:
+def data_checks(declared: Declared) -> list[dg.AssetChecksDefinition]:
+    """All of them."""
+    return [_readable(declared), _gate(declared), _complete(declared)]
+
+
+def _readable(declared: Declared) -> dg.AssetChecksDefinition:
+    """Every source file could be read; fails the run otherwise, so that somebody hears of it."""
+
+    @dg.asset_check(
+        asset=key_of(declared, "raw"),
+        name=READABLE,
+        description="Every file of the sources could be read, and its rows placed in time.",
+    )
+    def readable(home: HomeResource) -> dg.AssetCheckResult:
+        from ml_assets.ingestion.pending import refused_files
+
+        refused = refused_files(declared.load(), home.open())
+        if refused:
+            raise unreadable(refused)
+        return dg.AssetCheckResult(passed=True)
+
+    return readable
+
+
+def _gate(declared: Declared) -> dg.AssetChecksDefinition:
     """The verdict about every partition asked for, as the store has it."""
     key = key_of(declared, "validated")
     text = "The partition holds its contract, and is like the ones admitted before it."
@@ -41,7 +67,7 @@ def gate_check(declared: Declared) -> dg.AssetChecksDefinition:
     return gate
 
 
-def complete_check(declared: Declared) -> dg.AssetChecksDefinition:
+def _complete(declared: Declared) -> dg.AssetChecksDefinition:
     """Every partition asked for has features; fails a run that could not make them all."""
     key = key_of(declared, "features")
     text = "Features are there, so the gate did not keep the partition back."

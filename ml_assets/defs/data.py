@@ -1,6 +1,7 @@
 """The partitioned half of a problem's chain: raw, validated and quarantined, profile, features."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -59,23 +60,26 @@ def _ingested(
     if not done.partitions:
         raise describe.nothing_ingested(done)
     live = home.lake.partitions(f"{problem.name}/raw")
-    metadata = {each.partition: describe.ingested(each) for each in done.partitions}
+    said = {each.partition: partial(describe.ingested, each) for each in done.partitions}
     # A row that moved here left another partition, which is another one now.
-    metadata |= {partition: describe.moved(live[partition]) for partition in done.moved}
-    for partition, said in metadata.items():
+    said |= {partition: partial(describe.moved, live[partition]) for partition in done.moved}
+    for partition, say in said.items():
         content = live[partition].content_hash
-        yield Made(key_of(declared, "raw"), partition, content=content, metadata=said)
+        yield Made(key_of(declared, "raw"), partition, content=content, describe=say)
 
 
 def _judged(
     declared: Declared, home: Home, context: dg.AssetExecutionContext
 ) -> Iterator[Made | dg.AssetCheckEvaluation]:
     """Admit or refuse every partition of those asked for that `raw` holds."""
+    from ml_assets.ingestion import UNPLACED
     from ml_assets.validation import admit
 
-    problem = declared.load()
+    problem, asked = declared.load(), _held(declared, home, context, "raw")
+    if UNPLACED in home.lake.partitions(f"{problem.name}/raw"):
+        admit(problem, home, UNPLACED, run_id=context.run_id, now=utc_now())
     verdicts = []
-    for partition in track(_held(declared, home, context, "raw"), "validated"):
+    for partition in track(asked, "validated"):
         verdict = admit(problem, home, partition, run_id=context.run_id, now=utc_now())
         context.log.info(verdict.sentence)
         verdicts.append(verdict)
@@ -99,7 +103,7 @@ def _profiled(
             key_of(declared, "profile"),
             partition,
             content=done.state.content_hash,
-            metadata=describe.profiled(done),
+            describe=partial(describe.profiled, done),
             parents={key_of(declared, "validated"): states[partition].content_hash},
         )
 
@@ -118,7 +122,7 @@ def _featured(
             key_of(declared, "features"),
             done.partition,
             content=done.state.content_hash,
-            metadata=describe.featured(done),
+            describe=partial(describe.featured, done),
             parents={key_of(declared, "validated"): states[done.partition].content_hash},
         )
 
@@ -146,7 +150,7 @@ def _halves(declared: Declared, home: Home, verdict: "Admission") -> Iterator[Ma
             key_of(declared, "validated"),
             verdict.partition,
             content=verdict.state.content_hash,
-            metadata=describe.admitted(declared.load(), verdict),
+            describe=partial(describe.admitted, declared.load(), verdict),
             parents=parents,
         )
     broken = home.lake.partitions(f"{declared.name}/quarantined").get(verdict.partition)
@@ -154,6 +158,6 @@ def _halves(declared: Declared, home: Home, verdict: "Admission") -> Iterator[Ma
         key_of(declared, "quarantined"),
         verdict.partition,
         content=broken.content_hash if broken else "no rows",
-        metadata=describe.quarantined(verdict),
+        describe=partial(describe.quarantined, verdict),
         parents=parents,
     )

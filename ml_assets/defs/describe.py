@@ -1,22 +1,21 @@
 """What a person sees beside each asset: facts of the rooms, as Dagster's metadata."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from ml_assets.defs import metadata
+from ml_assets.defs.events import Said
 from ml_assets.defs.gate import failure_cases, findings_table, refusal
 from ml_assets.problem import Declared, Problem
 from ml_assets.storage import Home, PartitionState
 
 if TYPE_CHECKING:
     from ml_assets.features import FeaturePartition
-    from ml_assets.ingestion import Ingested, IngestedPartition
+    from ml_assets.ingestion import Ingested, IngestedPartition, RefusedFile
     from ml_assets.validation import Admission, Profile
     from ml_assets.validation.profiling import ColumnProfile
-
-Said = Mapping[str, dg.MetadataValue]
 
 
 def ingestion_sentence(done: "Ingested") -> str:
@@ -34,8 +33,7 @@ def ingested(each: "IngestedPartition") -> Said:
     return metadata.of_state(
         each.state,
         superseded_rows=dg.MetadataValue.int(each.superseded),
-        files=dg.MetadataValue.text(", ".join(each.files) or "as before"),
-        changed=dg.MetadataValue.bool(each.changed),
+        files=dg.MetadataValue.text(", ".join(each.files)),
     )
 
 
@@ -49,15 +47,19 @@ def nothing_ingested(done: "Ingested") -> dg.Failure:
     """Why a run that was to ingest has nothing to go on with."""
     return dg.Failure(
         description=f"No source has rows of {metadata.ends(done.missing)}.",
-        metadata={"refused_files": refused_files(done)},
+        metadata={"refused_files": metadata.table(["file", "reason"], done.refused_files)},
         allow_retries=False,
     )
 
 
-def refused_files(done: "Ingested") -> dg.TableMetadataValue:
-    """Files of which nothing was taken."""
-    rows = ((each.file, each.reason) for each in done.refused_files)
-    return metadata.table(["file", "reason"], rows)
+def unreadable(refused: Sequence["RefusedFile"]) -> dg.Failure:
+    """Why a run fails though everything that could be read was done."""
+    names = ", ".join(each.file for each in refused)
+    return dg.Failure(
+        description=f"These source files could not be used: {names}. Correct or remove them.",
+        metadata={"refused_files": metadata.table(["file", "reason"], refused)},
+        allow_retries=False,
+    )
 
 
 def nothing_held(declared: Declared, home: Home, asked: Sequence[str], noun: str) -> dg.Failure:
@@ -80,7 +82,6 @@ def admitted(problem: Problem, verdict: "Admission") -> Said:
         quarantine_rate=dg.MetadataValue.float(verdict.quarantine_rate),
         rules=dg.MetadataValue.int(verdict.rules),
         findings=findings_table(verdict),
-        unchanged=dg.MetadataValue.bool(verdict.unchanged),
         **{"dagster/column_schema": metadata.column_schema(problem)},
     )
 
@@ -100,7 +101,6 @@ def featured(done: "FeaturePartition") -> Said:
     return metadata.of_state(
         done.state,
         missing=metadata.table(["feature", "missing"], done.missing_rates.items()),
-        unchanged=dg.MetadataValue.bool(done.unchanged),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from ml_assets.defs import metadata
-from ml_assets.defs.describe import Said
+from ml_assets.defs.events import Said
 from ml_assets.fingerprint import fingerprint
 from ml_assets.problem import Problem
 from ml_assets.storage import Home

@@ -5,12 +5,15 @@ Here a step says so itself, for the partitions that it did make, and its output 
 Dagster adds nothing: a partition that the gate refused stays missing, and the good ones go on.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 import dagster as dg
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+
+Said = Mapping[str, dg.MetadataValue]
+SAME = ("dagster/data_version", "dagster/code_version")
 
 Event = dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.Output[None]
 
@@ -22,8 +25,8 @@ class Made(NamedTuple):
     partition: str
     content: str
     """Hash of its content, which is its data version."""
-    metadata: Mapping[str, dg.MetadataValue]
-    """What a person sees beside it."""
+    describe: Callable[[], Said]
+    """What a person sees beside it; asked only when the partition is another than before."""
     parents: Mapping[dg.AssetKey, str] = MappingProxyType({})
     """Hash of the content of what it was made from, by asset."""
 
@@ -40,11 +43,12 @@ def materialized(
         if isinstance(each, dg.AssetCheckEvaluation):
             yield each
             continue
+        tags = _version_tags(context, each, pointers)
         yield dg.AssetMaterialization(
             each.key,
             partition=each.partition,
-            metadata=each.metadata,
-            tags=_version_tags(context, each, pointers),
+            metadata=_said_before(context, each, tags) or each.describe(),
+            tags=tags,
         )
     for key in sorted(context.selected_asset_keys):
         yield silent_output(context.assets_def.get_output_name_for_asset_key(key))
@@ -65,6 +69,18 @@ def _newest_events(context: dg.AssetExecutionContext) -> Mapping[dg.AssetKey, in
     parents = set().union(*context.assets_def.asset_deps.values())
     found = {key: context.instance.fetch_materializations(key, limit=1) for key in parents}
     return {key: each.records[0].storage_id for key, each in found.items() if each.records}
+
+
+def _said_before(
+    context: dg.AssetExecutionContext, made: Made, tags: Mapping[str, str]
+) -> Said | None:
+    """What was said of the same content, made by the same code; pictures are not drawn twice."""
+    where = dg.AssetRecordsFilter(asset_key=made.key, asset_partitions=[made.partition])
+    for record in context.instance.fetch_materializations(where, limit=1).records:
+        before = record.asset_materialization
+        if before and all((before.tags or {}).get(tag) == tags[tag] for tag in SAME):
+            return before.metadata
+    return None
 
 
 def _version_tags(

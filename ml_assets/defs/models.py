@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from ml_assets.defs import describe_models
-from ml_assets.defs.describe import Said
+from ml_assets.defs.events import Said
 from ml_assets.defs.resources import HomeResource, utc_now
 from ml_assets.defs.specs import spec_of
 from ml_assets.problem import Declared, Problem
@@ -143,18 +143,15 @@ def _champion(declared: Declared) -> dg.AssetsDefinition:
 
 
 def newest_model(problem: Problem, home: Home) -> "ModelVersion":
-    """The version that was trained from what is there now; without one, the newest.
+    """The version that was made from what is there now; without one, the newest.
 
     Raises:
         VersionNotFound: If the problem has no model yet.
     """
     from ml_assets.errors import VersionNotFound
-    from ml_assets.features import load_training_set
-    from ml_assets.registry import version_trained_from, versions
-    from ml_assets.training import training_fingerprint
+    from ml_assets.registry import present_model, versions
 
-    made_from = training_fingerprint(problem, load_training_set(problem, home))
-    found = version_trained_from(problem, home, made_from)
+    found = present_model(problem, home)
     known = [found] if found else versions(problem, home)
     if not known:
         raise VersionNotFound(f"{problem.name} has no model yet. Materialize model first.")

@@ -14,7 +14,7 @@ from uuid import uuid4
 import dagster as dg
 from dagster import DagsterRunStatus
 
-from ml_assets.defs.instance import dagster_home
+from ml_assets.defs.instance import dagster_home, held_open
 from ml_assets.defs.resources import HomeResource
 from ml_assets.storage import Home
 
@@ -25,10 +25,17 @@ RANGE_END = "dagster/asset_partition_range_end"
 
 @dataclass(frozen=True, kw_only=True)
 class FailedStep:
-    """A step that failed, and what it said."""
+    """A step that failed, and what it said.
+
+    Attributes:
+        step: Its name.
+        message: The error's own words.
+        is_refusal: It failed on purpose, because something was refused.
+    """
 
     step: str
     message: str
+    is_refusal: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +95,8 @@ def instance_of(home: Path) -> Iterator[dg.DagsterInstance]:
     """Dagster's own home of a deployment, cleared of runs whose process is gone."""
     with dg.DagsterInstance.from_config(str(dagster_home(home))) as instance:
         close_abandoned_runs(instance, home)
-        yield instance
+        with held_open(home):
+            yield instance
 
 
 def close_abandoned_runs(instance: dg.DagsterInstance, home: Path) -> None:
@@ -139,7 +147,9 @@ def _failures(result: dg.ExecuteInProcessResult) -> Iterator[FailedStep]:
             error = error.cause
         message = told.description if told else error.message if error else None
         yield FailedStep(
-            step=str(event.step_key), message=(message or "It says nothing.").strip()
+            step=str(event.step_key),
+            message=(message or "It says nothing.").strip(),
+            is_refusal=told is not None,
         )
     if result.dagster_run.status == DagsterRunStatus.FAILURE and not any(
         each.is_step_failure for each in result.all_events

@@ -3,13 +3,16 @@
 Read from what the lake, the store and the source files say, never from Dagster's event log.
 """
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ml_assets.errors import MLAssetsError
 from ml_assets.features.view import feature_recipe, features_fingerprint
 from ml_assets.fingerprint import fingerprint
-from ml_assets.ingestion import RefusedFile, pending_files, pending_partitions, refused_files
+from ml_assets.ingestion import RefusedFile, pending_files
+from ml_assets.ingestion.pending import pending_partitions, refused_files
 from ml_assets.problem import Problem
 from ml_assets.storage import Home
 from ml_assets.validation import admissions
@@ -53,6 +56,27 @@ def waiting(problem: Problem, home: Home) -> Waiting:
         reasons=reasons,
         key=fingerprint(reasons=reasons, files=files, version=version),
         refused=tuple(refused_files(problem, home)),
+    )
+
+
+def nothing_to_learn(problem: Problem, home: Home, *, now: dt.datetime) -> str | None:
+    """Say why a training run would give no new model; None when it would.
+
+    The training set is built for it: labels become trustworthy with time, without new rows.
+    """
+    from ml_assets.features import build_training_set
+    from ml_assets.registry import present_model
+
+    try:
+        training_set = build_training_set(problem, home, now=now, run_id="schedule")
+    except MLAssetsError as error:
+        return str(error)
+    known = present_model(problem, home)
+    if known is None or not home.artifacts.exists(known.artifact):
+        return None
+    return (
+        f"Nothing new: {known.version} was trained from the same {len(training_set.snapshot)} "
+        "partitions, code and configuration."
     )
 
 

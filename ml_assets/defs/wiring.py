@@ -3,7 +3,7 @@
 import dagster as dg
 
 from ml_assets.defs.automation import automation
-from ml_assets.defs.checks import complete_check, gate_check
+from ml_assets.defs.checks import data_checks
 from ml_assets.defs.data import data_assets
 from ml_assets.defs.model_checks import model_checks
 from ml_assets.defs.models import model_assets
@@ -21,6 +21,6 @@ def problem_definitions(declared: Declared) -> dg.Definitions:
     """Assets, checks, jobs, schedules and the sensor of one problem."""
     own = dg.Definitions(
         assets=[*data_assets(declared), *model_assets(declared)],
-        asset_checks=[gate_check(declared), complete_check(declared), *model_checks(declared)],
+        asset_checks=[*data_checks(declared), *model_checks(declared)],
     )
     return dg.Definitions.merge(own, automation(declared))

@@ -1,0 +1,223 @@
+"""The commands of `ml-assets`. Each imports what it needs when it runs, so that help is quick."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ml_assets.errors import MLAssetsError
+
+app = typer.Typer(
+    name="ml-assets",
+    help="A machine-learning platform on Dagster assets: from a raw file to a champion.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        help="Folder of lake, store and artifacts. Default: ML_ASSETS_HOME, or .ml_assets here.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")]
+ProblemArgument = Annotated[str, typer.Argument(help="Name of a problem, such as complaints.")]
+
+
+def main() -> None:
+    """Run a command; what the platform refuses becomes a message and exit code 1."""
+    try:
+        app()
+    except MLAssetsError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.exit(1)
+
+
+@app.command()
+def run(
+    problem: ProblemArgument,
+    *,
+    source: Annotated[
+        Path | None,
+        typer.Option(help="File or folder: CSV, JSON lines or Parquet. It is remembered."),
+    ] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", help="First partition, such as 2015-03.")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last partition, included.")] = None,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Fit a new model even when nothing has changed.")
+    ] = False,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take a source through the whole chain: gates, features, training, metrics, promotion.
+
+    Runs through Dagster, so that `ml-assets ui` shows it. A second run does only what changed.
+
+    Exit code 3: done, but partitions or files were refused; the list says which and why.
+    """
+    from ml_assets.cli.chain import Asked, run_chain
+    from ml_assets.cli.chain_report import print_outcome
+    from ml_assets.storage import Home
+
+    asked = Asked(source=source, first=first, last=last, retrain=retrain)
+    outcome = run_chain(problem, Home.open(home), asked, quiet=json)
+    print_outcome(outcome, as_json=json)
+    raise typer.Exit(outcome.exit_code)
+
+
+@app.command()
+def status(*, home: HomeOption = None, json: JsonOption = False) -> None:
+    """Show where every problem stands: tables, stale and refused partitions, champion."""
+    from ml_assets.cli.status import print_status
+    from ml_assets.cli.status import status as read_status
+    from ml_assets.storage import Home
+
+    print_status(read_status(Home.open(home)), as_json=json)
+
+
+@app.command()
+def verdict(
+    problem: ProblemArgument,
+    partition: Annotated[str, typer.Argument(help="Key of a partition, such as 2015-03.")],
+    *,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say why a partition was admitted or refused, and show rows that were quarantined."""
+    from ml_assets.cli.verdict import print_verdict, verdict_facts
+    from ml_assets.storage import Home
+
+    print_verdict(verdict_facts(problem, partition, Home.open(home)), as_json=json)
+
+
+@app.command()
+def models(
+    problem: ProblemArgument, *, home: HomeOption = None, json: JsonOption = False
+) -> None:
+    """List the model versions of a problem, newest first."""
+    from ml_assets.cli.models import print_versions, version_facts
+    from ml_assets.storage import Home
+
+    print_versions(problem, version_facts(problem, Home.open(home)), as_json=json)
+
+
+@app.command()
+def releases(
+    problem: ProblemArgument, *, home: HomeOption = None, json: JsonOption = False
+) -> None:
+    """Show which version answered from when, who moved it, and why."""
+    from ml_assets.cli.models import print_releases, release_facts
+    from ml_assets.storage import Home
+
+    print_releases(problem, release_facts(problem, Home.open(home)), as_json=json)
+
+
+@app.command()
+def promote(
+    problem: ProblemArgument,
+    version: Annotated[str, typer.Argument(help="Id or number of a model version.")],
+    *,
+    reason: Annotated[
+        str | None, typer.Option(help="Release it whatever the gate says; kept for ever.")
+    ] = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Consider a version for promotion. Exit code 1 when it does not answer afterwards."""
+    from ml_assets.cli.clock import now, who
+    from ml_assets.cli.models import promote as consider
+    from ml_assets.cli.printing import print_json, say
+    from ml_assets.storage import Home
+
+    decision = consider(problem, Home.open(home), version, reason=reason, who=who(), now=now())
+    print_json(decision) if json else say(decision.message)
+    raise typer.Exit(0 if decision.promoted or decision.outcome == "already champion" else 1)
+
+
+@app.command()
+def rollback(
+    problem: ProblemArgument,
+    *,
+    why: Annotated[str, typer.Option(help="What goes into the release log.")],
+    to: Annotated[
+        str | None, typer.Option(help="A version that answered once; by default the last one.")
+    ] = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let the version answer again that answered before, once it has shown that it can."""
+    from ml_assets.cli.clock import now, who
+    from ml_assets.cli.models import roll_back
+    from ml_assets.cli.printing import print_json, say
+    from ml_assets.storage import Home
+
+    release = roll_back(problem, Home.open(home), to=to, why=why, who=who(), now=now())
+    if json:
+        print_json(release)
+    else:
+        say(f"{release.to_version} answers again (it was {release.from_version}).")
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="Every table of the lake is problem.table.")],
+    *,
+    csv: Annotated[bool, typer.Option("--csv", help="Print every row as CSV.")] = False,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Ask the lake in SQL (DuckDB), such as: select * from complaints.validated limit 5."""
+    from ml_assets.cli.queries import ask, print_answer
+    from ml_assets.storage import Home
+
+    print_answer(ask(Home.open(home).lake, query), as_json=json, as_csv=csv)
+
+
+@app.command()
+def compare(
+    a: Annotated[
+        str,
+        typer.Argument(help="complaints/validated@2015-03, complaints/validated, or a model."),
+    ],
+    b: Annotated[str, typer.Argument(help="What to compare it with.")],
+    *,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show what differs between two partitions, tables or model versions, largest first."""
+    from ml_assets.cli.comparing import compare_anything, print_differences
+    from ml_assets.storage import Home
+
+    print_differences(a, b, compare_anything(Home.open(home), a, b), as_json=json)
+
+
+@app.command()
+def ui(
+    *,
+    port: Annotated[int, typer.Option(help="On 127.0.0.1.")] = 3000,
+    home: HomeOption = None,
+) -> None:
+    """Open Dagster in the browser: materialize, backfill, read checks, turn sensors on."""
+    from ml_assets.cli.ui import open_ui
+    from ml_assets.storage import Home
+
+    open_ui(Home.open(home), port)
+
+
+@app.command()
+def demo(*, home: HomeOption = None, json: JsonOption = False) -> None:
+    """Run the complaints problem end to end on generated data with planted faults.
+
+    Exit code 0 only if every fault was caught.
+    """
+    from ml_assets.demo import print_demo, run_demo
+    from ml_assets.storage import Home
+
+    outcome = run_demo(Home.open(home), quiet=json)
+    print_demo(outcome, as_json=json)
+    raise typer.Exit(0 if outcome.all_caught else 1)

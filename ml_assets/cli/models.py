@@ -1,0 +1,157 @@
+"""Model versions and releases of a problem, and the two ways in which a person moves the champion."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from ml_assets.cli.printing import print_json, print_table, say
+from ml_assets.problem import problem_named
+from ml_assets.storage import Home
+
+if TYPE_CHECKING:
+    from ml_assets.registry import Decision, Release
+
+BY_HAND = "by hand"
+
+
+class VersionFacts(NamedTuple):
+    """One model version."""
+
+    number: str
+    version: str
+    is_champion: bool
+    estimator: str
+    rows: int
+    partitions: int
+    excluded: int
+    trigger: str
+    created_at: dt.datetime
+    metrics: Mapping[str, float]
+    """On its test rows, the KPI first; empty when it was not measured."""
+    why_number: str
+    decision: str
+    """The last decision about its promotion."""
+
+
+def version_facts(problem_name: str, home: Home) -> list[VersionFacts]:
+    """Every version of a problem, newest first."""
+    from ml_assets.registry import champion, decisions, evaluations, versions
+
+    problem = problem_named(problem_name)
+    answering = champion(problem, home)
+    measured = {each.version: each.metrics["test"] for each in evaluations(problem, home)}
+    decided = {each.version: each.message for each in decisions(problem, home)}
+    return [
+        VersionFacts(
+            number=each.number,
+            version=each.version,
+            is_champion=answering is not None and answering.version == each.version,
+            estimator=each.manifest.algorithm.estimator,
+            rows=sum(each.manifest.data.rows.values()),
+            partitions=len(each.manifest.data.partitions),
+            excluded=len(each.manifest.data.excluded),
+            trigger=each.trigger,
+            created_at=each.created_at,
+            metrics=measured.get(each.version, {}),
+            why_number=each.number_reason,
+            decision=decided.get(each.version, "was not considered yet"),
+        )
+        for each in reversed(versions(problem, home))
+    ]
+
+
+def print_versions(problem_name: str, found: list[VersionFacts], *, as_json: bool) -> None:
+    """Print versions, newest first."""
+    if as_json:
+        print_json(found)
+        return
+    kpi = problem_named(problem_name).config.kpi.metric
+    columns = [
+        "number",
+        "version",
+        "champion",
+        "estimator",
+        "rows",
+        "partitions",
+        kpi,
+        "trigger",
+        "at",
+    ]
+    rows = [
+        (
+            each.number,
+            each.version,
+            "yes" if each.is_champion else "",
+            each.estimator,
+            each.rows,
+            each.partitions,
+            each.metrics.get(kpi),
+            each.trigger,
+            each.created_at,
+        )
+        for each in found
+    ]
+    print_table(f"Models of {problem_name}", columns, rows, empty="none yet")
+    if found:
+        say(found[0].decision)
+
+
+def release_facts(problem_name: str, home: Home) -> "list[Release]":
+    """The release log, newest first."""
+    from ml_assets.registry import releases
+
+    return releases(problem_named(problem_name), home)[::-1]
+
+
+def print_releases(problem_name: str, found: "list[Release]", *, as_json: bool) -> None:
+    """Print who answered from when, who moved it, and why."""
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            each.deployment,
+            each.at,
+            each.kind,
+            each.from_version,
+            each.to_version,
+            each.who,
+            each.why,
+        )
+        for each in found
+    ]
+    columns = ["deployment", "at", "kind", "from", "to", "who", "why"]
+    print_table(f"Releases of {problem_name}", columns, rows, empty="none yet")
+
+
+def roll_back(
+    problem_name: str, home: Home, *, to: str | None, why: str, who: str, now: dt.datetime
+) -> "Release":
+    """Let the version answer again that answered before."""
+    from ml_assets.registry import rollback
+
+    problem = problem_named(problem_name)
+    return rollback(problem, home, now=now, who=who, why=why, run_id=BY_HAND, to=to)
+
+
+def promote(
+    problem_name: str,
+    home: Home,
+    version: str,
+    *,
+    reason: str | None,
+    who: str,
+    now: dt.datetime,
+) -> "Decision":
+    """Consider a version for promotion; with a reason, release it against the judgement."""
+    from ml_assets.registry import consider_promotion
+
+    return consider_promotion(
+        problem_named(problem_name),
+        home,
+        version,
+        now=now,
+        who=who,
+        run_id=BY_HAND,
+        reason=reason,
+    )

@@ -1,0 +1,58 @@
+"""Open Dagster on a deployment's own home."""
+
+import os
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+
+from ml_assets.cli.printing import say
+from ml_assets.defs.instance import dagster_home, held_open
+from ml_assets.errors import MLAssetsError
+from ml_assets.storage import Home
+
+HOST = "127.0.0.1"
+"""Dagster's web server asks nobody for a password."""
+
+TICK_SECONDS = "600"
+"""A sensor looks through a new file, which may be large."""
+
+
+def open_ui(home: Home, port: int) -> None:
+    """Run `dagster dev` until Ctrl-C ends it.
+
+    Raises:
+        MLAssetsError: If something else listens on the port.
+    """
+    _require_free(port)
+    say(f"Dagster is starting on http://{HOST}:{port}")
+    say(
+        f"Home: {home.path}. Schedules and sensors are off until you turn them on (Automation)."
+    )
+    say("Ctrl-C ends it.")
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "ml_assets.definitions"]
+    with held_open(home.path), suppress(KeyboardInterrupt):
+        subprocess.run(  # noqa: S603 - our own interpreter, no shell
+            [*command, "-h", HOST, "-p", str(port)], env=_environment(home), check=False
+        )
+
+
+def _environment(home: Home) -> dict[str, str]:
+    return {
+        **os.environ,
+        "ML_ASSETS_HOME": str(home.path),
+        "DAGSTER_HOME": str(dagster_home(home.path)),
+        "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": TICK_SECONDS,
+        "DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS": TICK_SECONDS,
+    }
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            raise MLAssetsError(
+                f"Port {port} of {HOST} is taken. Choose another: ml-assets ui --port {port + 1}"
+            ) from None
