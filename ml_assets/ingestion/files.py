@@ -25,6 +25,10 @@ UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".download", ".swp", "
 """How the names end of files that somebody is still writing."""
 
 
+DELTA_LOG = "_delta_log"
+"""A folder that has it is a table: a lake's own, or one whose files alone say little."""
+
+
 class SourceFile(NamedTuple):
     """One file of a source, as it is now."""
 
@@ -57,8 +61,8 @@ def discover(source: Path) -> list[SourceFile]:
     """Every file of `source`, oldest first, with the hash of its content.
 
     Args:
-        source: A CSV, JSON or Parquet file, or a folder of them, however deep. Hidden files,
-            and those that somebody is still writing, are left out.
+        source: A CSV, JSON or Parquet file, or a folder of them, however deep. Left out are
+            hidden files, those that somebody is still writing, and Delta tables.
 
     Raises:
         SourceError: If nothing is there.
@@ -74,7 +78,12 @@ def find(source: Path) -> list[Path]:
         return [_of_known_format(place)]
     if not place.is_dir():
         raise SourceError(f"There is no file or folder {place}. Check the path of the source.")
-    found = [path for path in place.rglob("*") if _is_data(path, place)]
+    tables = {log.parent for log in place.rglob(DELTA_LOG)}
+    found = [
+        path
+        for path in place.rglob("*")
+        if _is_data(path, place) and tables.isdisjoint(path.parents)
+    ]
     if not found:
         raise SourceError(
             f"The folder {place} has no data file; looked for {', '.join(FORMATS)}. "

@@ -5,6 +5,7 @@ never older than what was at its path before. The lake says what raw holds; the 
 what its fingerprints mean, so that a kill between the two does no harm.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -189,16 +190,21 @@ class Ledger:
 
     def receive(self, files: Sequence[SourceFile], *, now: datetime) -> list[Delivery]:
         """The deliveries that `files` are, oldest first; new ones are written down."""
-        known = self.deliveries()
+        history, contents = History(self.deliveries()), self.contents()
         here = {str(file.path) for file in files}
-        contents = self.contents()
         received: dict[int, Delivery] = {}
         new: list[dict[str, object]] = []
         for file in files:
-            delivery = same_delivery(file, known)
+            delivery = history.same(file)
             if delivery is None:
-                delivery = _new_delivery(file, known, contents.get(file.content_hash))
-                known.append(delivery)
+                delivery = Delivery(
+                    sequence=history.new_sequence(file),
+                    path=str(file.path),
+                    name=file.path.name,
+                    content_hash=file.content_hash,
+                    content=contents.get(file.content_hash),
+                )
+                history.add(delivery)
                 new.append(_row(self._problem, delivery, file, now))
             elif delivery.path not in here:
                 delivery = self._renamed(delivery, file.path)
@@ -284,36 +290,54 @@ FEW_PATHS = 500
 """A database takes only so many values in one query."""
 
 
-def same_delivery(file: SourceFile, known: Iterable[Delivery]) -> Delivery | None:
-    """The delivery that `file` is, if it was seen before.
+class History:
+    """Deliveries by path and by content.
 
-    The content that was last at its path; or, at a path where nothing was before, a content
-    known from elsewhere: the file was renamed, or copied. A content that returns to a path where
-    another was meanwhile is a new delivery: somebody took the other one back.
+    Args:
+        deliveries: Those known so far.
     """
-    at_path = [each for each in known if each.path == str(file.path)]
-    if at_path:
-        newest = max(at_path, key=lambda each: each.sequence)
-        return newest if newest.content_hash == file.content_hash else None
-    alike = [each for each in known if each.content_hash == file.content_hash]
-    return max(alike, key=lambda each: each.sequence, default=None)
+
+    def __init__(self, deliveries: Iterable[Delivery]) -> None:
+        self._at: dict[str, list[Delivery]] = defaultdict(list)
+        self._of: dict[str, list[Delivery]] = defaultdict(list)
+        self._taken: set[int] = set()
+        for delivery in deliveries:
+            self.add(delivery)
+
+    def add(self, delivery: Delivery) -> None:
+        """Remember a delivery."""
+        self._at[delivery.path].append(delivery)
+        self._of[delivery.content_hash].append(delivery)
+        self._taken.add(delivery.sequence)
+
+    def same(self, file: SourceFile) -> Delivery | None:
+        """The delivery that `file` is, if it was seen before.
+
+        The content that was last at its path; or, at a path where nothing was before, a content
+        known from elsewhere: the file was renamed, or copied. A content that returns to a path
+        where another was meanwhile is a new delivery: somebody took the other one back.
+        """
+        if at_path := self._at.get(str(file.path)):
+            newest = max(at_path, key=_age)
+            return newest if newest.content_hash == file.content_hash else None
+        return max(self._of.get(file.content_hash, ()), key=_age, default=None)
+
+    def replaced(self, delivery: Delivery) -> list[Delivery]:
+        """Earlier deliveries at the same path."""
+        return [e for e in self._at[delivery.path] if e.sequence < delivery.sequence]
+
+    def new_sequence(self, file: SourceFile) -> int:
+        """When `file` was written, but after what was at its path, and after its twins."""
+        written = file.path.stat().st_mtime_ns // 1000
+        earlier = (each.sequence + 1 for each in self._at.get(str(file.path), ()))
+        sequence = max([written, *earlier])
+        while sequence in self._taken:
+            sequence += 1
+        return sequence
 
 
-def replaced(delivery: Delivery, known: Iterable[Delivery]) -> list[Delivery]:
-    """Earlier deliveries at the same path."""
-    return [e for e in known if e.path == delivery.path and e.sequence < delivery.sequence]
-
-
-def _new_delivery(
-    file: SourceFile, known: Sequence[Delivery], content: Content | None
-) -> Delivery:
-    at_path = [each.sequence for each in known if each.path == str(file.path)]
-    taken = {each.sequence for each in known}
-    written = file.path.stat().st_mtime_ns // 1000
-    sequence = max([written, *(earlier + 1 for earlier in at_path)])
-    while sequence in taken:
-        sequence += 1
-    return Delivery(sequence, str(file.path), file.path.name, file.content_hash, content)
+def _age(delivery: Delivery) -> int:
+    return delivery.sequence
 
 
 def _row(

@@ -103,9 +103,9 @@ class Versions:
         """How many rows of a run give way."""
         return self._counts.get((run, live), 0)
 
-    def live_runs(self) -> list[Run]:
-        """Runs in the lake that lose rows."""
-        return sorted(run for run, live in self._counts if live)
+    def shrinking(self) -> frozenset[str]:
+        """Partitions that lose live rows."""
+        return frozenset(run.partition for run, live in self._counts if live)
 
     def lost(self, run: Run, *, live: bool, only_moved: bool = False) -> np.ndarray:
         """Numbers (`_row`) of the rows of a run that give way, sorted."""
@@ -141,8 +141,7 @@ SPACE = "' \t\r\n'"
 LOST = """
 create or replace table lost as
 with said as (
-    select id, sequence, hash(list_sort(list(content))) as content,
-        list(distinct partition) as partitions
+    select id, sequence, hash(count(*), sum(content::uhugeint), bit_xor(content)) as content
     from version group by id, sequence
 ),
 newest as (
@@ -154,13 +153,17 @@ different as (
     from said join newest using (id) where said.content <> newest.content group by id
 ),
 kept as (
-    select id, min(sequence) as sequence, arg_min(partitions, sequence) as partitions
+    select id, min(sequence) as sequence
     from said join newest using (id) left join different using (id)
     where sequence > coalesce(last, -1) group by id
+),
+places as (
+    select distinct id, partition from version join kept using (id, sequence)
 )
-select version.partition, version.sequence, version.row, version.live,
-    not list_contains(kept.partitions, version.partition) as moved
-from version join kept using (id) where version.sequence <> kept.sequence
+select version.partition, version.sequence, version.row, version.live, places.id is null as moved
+from version join kept using (id)
+left join places on places.id = version.id and places.partition = version.partition
+where version.sequence <> kept.sequence
 """
 """The versions of an entity by age; the first of those that say what the newest says stays."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from ml_assets.ingestion.files import SourceFile
-from ml_assets.ingestion.ledger import Content, Delivery, Ledger, same_delivery
+from ml_assets.ingestion.ledger import Content, Delivery, History, Ledger
 from ml_assets.ingestion.places import seen, source_partitions
 from ml_assets.ingestion.placing import UNPLACED
 from ml_assets.ingestion.report import RefusedFile
@@ -19,10 +19,11 @@ def pending_partitions(problem: Problem, home: Home) -> list[str]:
     source_partitions(problem, home)
     ledger = Ledger(home.store, problem.name)
     known, contents = ledger.deliveries(), ledger.contents()
+    history = History(known)
     merges = ledger.merges(home.lake.partitions(f"{problem.name}/raw"))
     found: set[str] = set()
     for file in seen(ledger).files:
-        delivery = same_delivery(file, known)
+        delivery = history.same(file)
         held = {p for p, m in merges.items() if delivery and delivery.sequence in m.sequences}
         found |= _concerned(file, known, contents) - held
     return sorted(found - {UNPLACED})

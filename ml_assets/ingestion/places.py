@@ -1,7 +1,7 @@
 """Where a problem's rows come from, and what of it raw does not have yet."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ml_assets.errors import SourceError
 from ml_assets.fingerprint import fingerprint, source_hash
 from ml_assets.ingestion.files import SourceFile, find, source_file
-from ml_assets.ingestion.ledger import Content, Delivery, Ledger, Merge, replaced, same_delivery
+from ml_assets.ingestion.ledger import Content, Delivery, History, Ledger, Merge
 from ml_assets.ingestion.placing import UNPLACED
 from ml_assets.ingestion.plan import concerned
 from ml_assets.ingestion.reading import Reading
@@ -56,13 +56,13 @@ def pending_files(problem: Problem, home: Home) -> list[SourceFile]:
     """
     ledger = Ledger(home.store, problem.name)
     reading = Reading.of(problem)
-    known = ledger.deliveries()
+    history = History(ledger.deliveries())
     merges = ledger.merges(home.lake.partitions(f"{problem.name}/raw"))
     start = problem.partition_of(problem.config.partitions.start)
     return [
         file
         for file in seen(ledger).files
-        if _is_pending(same_delivery(file, known), known, merges, reading, start)
+        if _is_pending(history.same(file), history, merges, reading=reading, start=start)
     ]
 
 
@@ -123,20 +123,20 @@ def reading_hash(reading: Reading) -> str:
 
 def _is_pending(
     delivery: Delivery | None,
-    known: Sequence[Delivery],
-    merges: dict[str, Merge],
+    history: History,
+    merges: Mapping[str, Merge],
+    *,
     reading: Reading,
     start: str,
 ) -> bool:
+    """Whether some partition does not have the rows of a file that it must have."""
     if delivery is None or not is_read(delivery.content, reading):
         return True
+    if delivery.found is None:
+        return False
     has = {p for p, merge in merges.items() if delivery.sequence in merge.sequences}
-    wanted = (
-        {p for p in concerned(delivery, replaced(delivery, known)) if p >= start}
-        if delivery.found
-        else set()
-    )
-    return bool(wanted - has)
+    must_have = concerned(delivery, history.replaced(delivery))
+    return any(partition >= start for partition in must_have - has)
 
 
 def _look_through(

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from ml_assets.ingestion.ledger import Delivery, Merge, replaced
+from ml_assets.ingestion.ledger import Delivery, History, Merge
 
 
 class Due(NamedTuple):
@@ -29,7 +29,8 @@ class Deliveries:
 
     def __init__(self, accepted: Sequence[Delivery], known: Sequence[Delivery]) -> None:
         self.accepted = frozenset(each.sequence for each in accepted)
-        self._replaced = {each.sequence: replaced(each, known) for each in known}
+        history = History(known)
+        self._replaced = {each.sequence: history.replaced(each) for each in known}
         self._concerned = {
             each.sequence: concerned(each, self._replaced[each.sequence]) for each in accepted
         }

@@ -5,6 +5,7 @@ commit of the lake: whenever this is killed, no entity is in raw twice, and what
 yet is still due.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
@@ -66,6 +67,9 @@ class Update:
         self._deliveries = {each.sequence: each for each in self._ledger.deliveries()}
         self._due = due
         self._spool = spool
+        self._runs: dict[str, list[Run]] = defaultdict(list)
+        for run in spool.runs:
+            self._runs[run.partition].append(run)
         self._run_id = run_id
         self._folder = folder
         self._before = home.lake.partitions(self._table)
@@ -92,7 +96,7 @@ class Update:
         before = self._before.get(after.partition)
         made_of = self._made_of.get(after.partition)
         had = made_of.sequences if made_of else frozenset[int]()
-        came = [run for run in self._runs(after.partition) if run.sequence not in had]
+        came = [run for run in self._runs.get(after.partition, ()) if run.sequence not in had]
         rows = sum(map(self._spool.rows, came)) + (before.rows if before else 0)
         return max(rows - after.rows, 0)
 
@@ -105,7 +109,7 @@ class Update:
             columns=self._reading.columns,
             missing=self._reading.missing,
         ) as versions:
-            sequences = {run.sequence for run in self._spool.runs}
+            sequences = {run.sequence for runs in self._runs.values() for run in runs}
             if sequences and (self._before or len(sequences) > 1):
                 versions.add_arriving(_reader(self._all_arriving(), self._schema))
                 if touched := self._touched(versions):
@@ -123,7 +127,7 @@ class Update:
     def _let_leave(self, partition: str, versions: Versions) -> None:
         """Write a partition without the rows whose newer versions are about to enter another."""
         state = self._states[partition]
-        taken = self._hashes(run.sequence for run in self._spool.runs)
+        taken = self._hashes(run.sequence for runs in self._runs.values() for run in runs)
         mark = fingerprint(before=state.fingerprint, left_for=taken)
         if made_of := self._made_of.get(partition):
             self._ledger.record_merge(partition, mark, made_of, live=state)
@@ -154,9 +158,9 @@ class Update:
         due, made_of = self._due[partition], self._made_of.get(partition)
         if made_of is None or made_of.reading != due.merge.reading:
             return False
-        runs = self._runs(partition)
+        runs = self._runs.get(partition, ())
         enters = any(self._spool.rows(r) > versions.count(r, live=False) for r in runs)
-        if enters or any(run.partition == partition for run in versions.live_runs()):
+        if enters or partition in versions.shrinking():
             return False
         leaving = (due.dropped | due.replaced) & made_of.sequences
         return not leaving or all(
@@ -171,9 +175,6 @@ class Update:
             self._table, partition, reader, commit=commit
         )
 
-    def _runs(self, partition: str) -> list[Run]:
-        return [run for run in self._spool.runs if run.partition == partition]
-
     def _live(self, partition: str) -> Iterator[pa.RecordBatch]:
         """Rows that a partition has now, as raw has them."""
         if partition in self._states:
@@ -182,7 +183,7 @@ class Update:
 
     def _arriving(self, partition: str) -> Iterator[Pile]:
         """Rows on the spool, as raw has them, by delivery."""
-        for run in self._runs(partition):
+        for run in self._runs.get(partition, ()):
             delivery = self._deliveries[run.sequence]
             yield Pile(
                 run.sequence,
@@ -190,7 +191,7 @@ class Update:
             )
 
     def _all_arriving(self) -> Iterator[tuple[str, pa.RecordBatch]]:
-        for partition in sorted({run.partition for run in self._spool.runs}):
+        for partition in sorted(self._runs):
             for pile in self._arriving(partition):
                 for batch in pile.batches:
                     yield partition, batch

@@ -32,6 +32,13 @@ class TestDiscover:
         ]
         assert len({file.content_hash for file in found}) == 1
 
+    def test_leaves_tables_of_a_lake_alone(self, deliver, inbox):
+        deliver("a.csv", "x")
+        deliver("lake/raw/_delta_log/0.json", "{}")
+        deliver("lake/raw/partition=x/0.parquet", "x")
+
+        assert [file.path.name for file in discover(inbox)] == ["a.csv"]
+
     @pytest.mark.parametrize(
         ("name", "said"),
         [
