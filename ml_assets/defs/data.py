@@ -55,7 +55,7 @@ def _ingested(
     from ml_assets.ingestion import ingest
 
     problem, asked = declared.load(), context.partition_keys
-    done = ingest(problem, home, asked, run_id=context.run_id, now=utc_now())
+    done = ingest(problem, home, asked, run_id=context.run.run_id, now=utc_now())
     context.log.info(describe.ingestion_sentence(done))
     if not done.partitions:
         raise describe.nothing_ingested(done)
@@ -77,10 +77,10 @@ def _judged(
 
     problem, asked = declared.load(), _held(declared, home, context, "raw")
     if UNPLACED in home.lake.partitions(f"{problem.name}/raw"):
-        admit(problem, home, UNPLACED, run_id=context.run_id, now=utc_now())
+        admit(problem, home, UNPLACED, run_id=context.run.run_id, now=utc_now())
     verdicts = []
     for partition in track(asked, "validated"):
-        verdict = admit(problem, home, partition, run_id=context.run_id, now=utc_now())
+        verdict = admit(problem, home, partition, run_id=context.run.run_id, now=utc_now())
         context.log.info(verdict.sentence)
         verdicts.append(verdict)
         yield from _halves(declared, home, verdict)
@@ -98,7 +98,7 @@ def _profiled(
     problem = declared.load()
     states = home.lake.partitions(f"{problem.name}/validated")
     for partition in track(_held(declared, home, context, "validated"), "profile"):
-        done = profile(problem, home, partition, run_id=context.run_id, now=utc_now())
+        done = profile(problem, home, partition, run_id=context.run.run_id, now=utc_now())
         yield Made(
             key_of(declared, "profile"),
             partition,
@@ -117,7 +117,7 @@ def _featured(
     problem = declared.load()
     states = home.lake.partitions(f"{problem.name}/validated")
     held = _held(declared, home, context, "validated")
-    for done in materialize_partitions(problem, home, held, run_id=context.run_id):
+    for done in materialize_partitions(problem, home, held, run_id=context.run.run_id):
         yield Made(
             key_of(declared, "features"),
             done.partition,

@@ -64,7 +64,7 @@ def _training_set(declared: Declared) -> dg.AssetsDefinition:
         from ml_assets.features import build_training_set
 
         made = build_training_set(
-            declared.load(), home.open(), now=utc_now(), run_id=context.run_id
+            declared.load(), home.open(), now=utc_now(), run_id=context.run.run_id
         )
         return _made(made.id, describe_models.training_set(made))
 
@@ -84,7 +84,7 @@ def _model(declared: Declared) -> dg.AssetsDefinition:
             declared.load(),
             home.open(),
             now=utc_now(),
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             trigger=context.run.tags.get(TRIGGER_TAG, "manual"),
             force=config.force,
         )
@@ -130,7 +130,7 @@ def _champion(declared: Declared) -> dg.AssetsDefinition:
             newest_model(problem, opened),
             now=utc_now(),
             who=context.run.tags.get(WHO_TAG, "dagster"),
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             reason=config.reason,
         )
         context.log.info(decision.message)
