@@ -8,12 +8,8 @@ writes. Raw is text, exactly as the source has it; whether it is good is for `va
 
 from ml_assets.ingestion.files import SourceFile, discover
 from ml_assets.ingestion.intake import ingest
-from ml_assets.ingestion.places import (
-    pending_files,
-    register_source,
-    source_partitions,
-    sources,
-)
+from ml_assets.ingestion.pending import pending_files, pending_partitions, refused_files
+from ml_assets.ingestion.places import register_source, source_partitions, sources
 from ml_assets.ingestion.placing import UNPLACED
 from ml_assets.ingestion.report import (
     Ingested,
@@ -32,6 +28,8 @@ __all__ = [
     "discover",
     "ingest",
     "pending_files",
+    "pending_partitions",
+    "refused_files",
     "register_source",
     "source_partitions",
     "sources",

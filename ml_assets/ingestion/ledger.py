@@ -317,19 +317,24 @@ class History:
         known from elsewhere: the file was renamed, or copied. A content that returns to a path
         where another was meanwhile is a new delivery: somebody took the other one back.
         """
-        if at_path := self._at.get(str(file.path)):
+        if at_path := self.at(file.path):
             newest = max(at_path, key=_age)
             return newest if newest.content_hash == file.content_hash else None
         return max(self._of.get(file.content_hash, ()), key=_age, default=None)
 
+    def at(self, path: Path) -> Sequence[Delivery]:
+        """All deliveries at a path."""
+        return self._at.get(str(path), ())
+
     def replaced(self, delivery: Delivery) -> list[Delivery]:
         """Earlier deliveries at the same path."""
-        return [e for e in self._at[delivery.path] if e.sequence < delivery.sequence]
+        at_path = self.at(Path(delivery.path))
+        return [each for each in at_path if each.sequence < delivery.sequence]
 
     def new_sequence(self, file: SourceFile) -> int:
         """When `file` was written, but after what was at its path, and after its twins."""
         written = file.path.stat().st_mtime_ns // 1000
-        earlier = (each.sequence + 1 for each in self._at.get(str(file.path), ()))
+        earlier = (each.sequence + 1 for each in self.at(file.path))
         sequence = max([written, *earlier])
         while sequence in self._taken:
             sequence += 1

@@ -1,14 +1,31 @@
-"""What waits to be ingested, by partition, and which files need a person."""
+"""What waits to be ingested, and which files need a person."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from ml_assets.ingestion.files import SourceFile
-from ml_assets.ingestion.ledger import Content, Delivery, History, Ledger
-from ml_assets.ingestion.places import seen, source_partitions
+from ml_assets.ingestion.ledger import Content, History, Ledger
+from ml_assets.ingestion.places import is_read, seen, source_partitions
 from ml_assets.ingestion.placing import UNPLACED
+from ml_assets.ingestion.plan import concerned
+from ml_assets.ingestion.reading import Reading
 from ml_assets.ingestion.report import RefusedFile
 from ml_assets.problem import Problem
 from ml_assets.storage import Home
+
+
+def pending_files(problem: Problem, home: Home) -> list[SourceFile]:
+    """Files of which raw does not have everything yet: new or revised ones, oldest first.
+
+    A refused file is not pending until it is revised, nor are rows from before the problem's
+    first partition.
+    """
+    reading = Reading.of(problem)
+    start = problem.partition_of(problem.config.partitions.start)
+    return [
+        file
+        for file, content, lacking in _files(problem, home)
+        if not is_read(content, reading) or any(partition >= start for partition in lacking)
+    ]
 
 
 def pending_partitions(problem: Problem, home: Home) -> list[str]:
@@ -17,15 +34,7 @@ def pending_partitions(problem: Problem, home: Home) -> list[str]:
     A file that nobody read before is looked through for it, once.
     """
     source_partitions(problem, home)
-    ledger = Ledger(home.store, problem.name)
-    known, contents = ledger.deliveries(), ledger.contents()
-    history = History(known)
-    merges = ledger.merges(home.lake.partitions(f"{problem.name}/raw"))
-    found: set[str] = set()
-    for file in seen(ledger).files:
-        delivery = history.same(file)
-        held = {p for p, m in merges.items() if delivery and delivery.sequence in m.sequences}
-        found |= _concerned(file, known, contents) - held
+    found = {partition for _, _, lacking in _files(problem, home) for partition in lacking}
     return sorted(found - {UNPLACED})
 
 
@@ -41,15 +50,21 @@ def refused_files(problem: Problem, home: Home) -> list[RefusedFile]:
     return [*there.refused, *_refused(problem, pairs)]
 
 
-def _concerned(
-    file: SourceFile, known: Iterable[Delivery], contents: Mapping[str, Content]
-) -> set[str]:
-    """Partitions that a file, or what was at its path before, has rows of."""
-    content = contents.get(file.content_hash)
-    if content is None or content.found is None:
-        return set()
-    before = [each.found for each in known if each.path == str(file.path)]
-    return {name for found in (content.found, *before) if found for name in found.rows}
+def _files(
+    problem: Problem, home: Home
+) -> Iterator[tuple[SourceFile, Content | None, frozenset[str]]]:
+    """Every file, what is known of it, and the partitions that must have it and do not."""
+    ledger = Ledger(home.store, problem.name)
+    history, contents = History(ledger.deliveries()), ledger.contents()
+    merges = ledger.merges(home.lake.partitions(f"{problem.name}/raw"))
+    for file in seen(ledger).files:
+        content, delivery = contents.get(file.content_hash), history.same(file)
+        before = history.replaced(delivery) if delivery else history.at(file.path)
+        must_have = concerned([content, *(each.content for each in before)])
+        sequence = delivery and delivery.sequence
+        has = {p for p, merge in merges.items() if sequence in merge.sequences}
+        is_taken = content is not None and content.found is not None
+        yield file, content, must_have - has if is_taken else frozenset()
 
 
 def _refused(

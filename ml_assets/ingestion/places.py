@@ -1,7 +1,7 @@
-"""Where a problem's rows come from, and what of it raw does not have yet."""
+"""Where a problem's rows come from, and which partitions they belong to."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -10,9 +10,8 @@ from typing import NamedTuple
 from ml_assets.errors import SourceError
 from ml_assets.fingerprint import fingerprint, source_hash
 from ml_assets.ingestion.files import SourceFile, find, source_file
-from ml_assets.ingestion.ledger import Content, Delivery, History, Ledger, Merge
+from ml_assets.ingestion.ledger import Content, Delivery, Ledger
 from ml_assets.ingestion.placing import UNPLACED
-from ml_assets.ingestion.plan import concerned
 from ml_assets.ingestion.reading import Reading
 from ml_assets.ingestion.report import RefusedFile
 from ml_assets.ingestion.rows import read_rows
@@ -46,24 +45,6 @@ def register_source(problem: Problem, home: Home, source: Path) -> None:
 def sources(problem: Problem, home: Home) -> list[Path]:
     """The files and folders that the problem's rows come from."""
     return Ledger(home.store, problem.name).places()
-
-
-def pending_files(problem: Problem, home: Home) -> list[SourceFile]:
-    """Files of which raw does not have everything yet: new or revised ones, oldest first.
-
-    A refused file is not pending until it is revised, nor are rows from before the problem's
-    first partition.
-    """
-    ledger = Ledger(home.store, problem.name)
-    reading = Reading.of(problem)
-    history = History(ledger.deliveries())
-    merges = ledger.merges(home.lake.partitions(f"{problem.name}/raw"))
-    start = problem.partition_of(problem.config.partitions.start)
-    return [
-        file
-        for file in seen(ledger).files
-        if _is_pending(history.same(file), history, merges, reading=reading, start=start)
-    ]
 
 
 def source_partitions(problem: Problem, home: Home) -> list[str]:
@@ -119,24 +100,6 @@ def reading_code() -> str:
 def reading_hash(reading: Reading) -> str:
     """Hash of everything that decides what the rows of a given file are."""
     return fingerprint(code=reading_code(), reading=reading)
-
-
-def _is_pending(
-    delivery: Delivery | None,
-    history: History,
-    merges: Mapping[str, Merge],
-    *,
-    reading: Reading,
-    start: str,
-) -> bool:
-    """Whether some partition does not have the rows of a file that it must have."""
-    if delivery is None or not is_read(delivery.content, reading):
-        return True
-    if delivery.found is None:
-        return False
-    has = {p for p, merge in merges.items() if delivery.sequence in merge.sequences}
-    must_have = concerned(delivery, history.replaced(delivery))
-    return any(partition >= start for partition in must_have - has)
 
 
 def _look_through(

@@ -1,9 +1,9 @@
 """What has to be read so that a partition of raw is up to date? Decided from the ledger alone."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ml_assets.ingestion.ledger import Delivery, History, Merge
+from ml_assets.ingestion.ledger import Content, Delivery, History, Merge
 
 
 class Due(NamedTuple):
@@ -32,7 +32,10 @@ class Deliveries:
         history = History(known)
         self._replaced = {each.sequence: history.replaced(each) for each in known}
         self._concerned = {
-            each.sequence: concerned(each, self._replaced[each.sequence]) for each in accepted
+            each.sequence: concerned(
+                [each.content, *(old.content for old in self._replaced[each.sequence])]
+            )
+            for each in accepted
         }
 
     def concerning(self, partition: str) -> frozenset[int]:
@@ -75,7 +78,7 @@ class Deliveries:
         return {old.sequence: old.found is None or old.found.has_ids for old in older}
 
 
-def concerned(delivery: Delivery, older: Collection[Delivery]) -> frozenset[str]:
-    """Partitions that a delivery, or one that it replaces, has rows of."""
-    found = [delivery.found, *(each.found for each in older)]
+def concerned(contents: Iterable[Content | None]) -> frozenset[str]:
+    """Partitions that some of `contents`, a delivery's and those it replaces, have rows of."""
+    found = (each.found for each in contents if each)
     return frozenset(partition for each in found if each for partition in each.rows)

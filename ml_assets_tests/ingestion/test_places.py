@@ -9,6 +9,8 @@ from ml_assets.ingestion import (
     discover,
     ingest,
     pending_files,
+    pending_partitions,
+    refused_files,
     register_source,
     source_partitions,
     sources,
@@ -139,6 +141,53 @@ class TestPending:
         os.utime(path, (100, 100))
 
         assert pending() == ["a.csv"]
+
+
+class TestPendingPartitions:
+    @pytest.fixture
+    def pending(self, visits, home, inbox):
+        register_source(visits, home, inbox)
+        return lambda: pending_partitions(visits, home)
+
+    def test_are_those_that_lack_rows_of_some_file(self, deliver, as_csv, take_in, pending):
+        deliver("a.csv", as_csv(("1", MARCH, "NY", "x"), ("2", APRIL, "NY", "x")))
+        assert pending() == ["2015-03", "2015-04"]
+
+        take_in(["2015-04"])
+        assert pending() == ["2015-03"]
+
+        take_in()
+        assert pending() == []
+
+    def test_are_those_that_a_revised_file_has_left(self, deliver, as_csv, take_in, pending):
+        deliver("a.csv", as_csv(("1", MARCH, "NY", "x")))
+        take_in()
+
+        deliver("a.csv", as_csv(("1", APRIL, "NY", "x")))
+        assert pending() == ["2015-03", "2015-04"]
+
+        take_in(["2015-03", "2015-04"])
+        assert pending() == []
+
+
+class TestRefusedFiles:
+    def test_are_those_of_which_nothing_was_taken(self, visits, home, deliver, take_in, as_csv):
+        deliver("a.csv", "")
+        deliver("b.csv", as_csv(("1", MARCH, "NY", "x")))
+        take_in()
+
+        assert [each.file for each in refused_files(visits, home)] == ["a.csv"]
+
+    def test_are_those_whose_rows_mostly_have_no_readable_time(
+        self, visits, home, deliver, take_in, as_csv
+    ):
+        rows = [("1", MARCH, "NY", "x"), ("2", APRIL, "NY", "x")]
+        deliver("a.csv", as_csv(*rows, ("3", "soon", "NY", "x")))
+        take_in()
+
+        (refused,) = refused_files(visits, home)
+
+        assert "1 of 3 rows have no readable visited_at" in refused.reason
 
 
 class TestSourcePartitions:
