@@ -5,7 +5,7 @@ labels that can be trusted and remembers exactly which rows those were, `frames`
 Nothing is fitted here: whatever learns from rows lives inside the model.
 """
 
-from ml_assets.features.frames import training_batches, training_frame
+from ml_assets.features.frames import count_rows, training_batches, training_frame
 from ml_assets.features.split import SPLITS, SplitName, assign_split
 from ml_assets.features.training_set import (
     TrainingSet,
@@ -31,6 +31,7 @@ __all__ = [
     "build_features",
     "build_training_set",
     "contract_frame",
+    "count_rows",
     "feature_code_hash",
     "load_training_set",
     "materialize_features",

@@ -1,4 +1,8 @@
-"""Reading a training set back: its rows beside the features that were pinned for it."""
+"""Reading a training set back: its rows beside the features that were pinned for it.
+
+Features are streamed in the order of the lake, and only from partitions that have a wanted row; the
+rows of the training set are narrow and kept in a `workspace`. So a batch is all that is in memory.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -7,7 +11,7 @@ import pandas as pd
 
 from ml_assets.errors import TrainingError
 from ml_assets.features.selection import count
-from ml_assets.features.split import SPLITS, SplitName
+from ml_assets.features.split import SPLITS, SplitName, place_of
 from ml_assets.features.training_set import TrainingSet, training_set_table
 from ml_assets.features.view import LABEL, PARTITION, SPLIT, WEIGHT, feature_names
 from ml_assets.features.workspace import quoted, workspace
@@ -16,6 +20,8 @@ from ml_assets.storage import Home
 
 if TYPE_CHECKING:
     import duckdb
+
+BATCH_ROWS = 50_000
 
 
 def training_frame(
@@ -45,17 +51,12 @@ def training_frame(
     Raises:
         TrainingError: If the lake no longer has every row.
     """
-    with workspace() as connection:
-        rows = _choose_rows(connection, problem, home, training_set, splits=splits, since=since)
-        joined = _joined(connection, problem, home, training_set, columns=columns)
-        order = f"{quoted(problem.event_time)}, {quoted(problem.entity_id)}"
-        found = connection.sql(f"select * from ({joined}) order by {order}").to_arrow_table()
-    if found.num_rows != rows:
-        raise TrainingError(
-            f"Training set {training_set.id[:12]} has {rows:,} rows, and the lake gives "
-            f"{found.num_rows:,}. Build it again; if it happens again, the lake was changed by hand."
-        )
-    return found.to_pandas()
+    frames = training_batches(
+        problem, home, training_set, splits=splits, columns=columns, since=since
+    )
+    order = [problem.event_time, problem.entity_id]
+    whole = pd.concat(list(frames), ignore_index=True)
+    return whole.sort_values(order, kind="stable", ignore_index=True)
 
 
 def training_batches(
@@ -66,25 +67,44 @@ def training_batches(
     splits: Sequence[SplitName] = SPLITS,
     columns: Sequence[str] | None = None,
     since: TrainingSet | None = None,
-    rows: int | None = None,
-    memory_mb: int = 512,
+    share: float = 1.0,
+    rows: int = BATCH_ROWS,
 ) -> Iterator[pd.DataFrame]:
-    """As `training_frame`, a batch at a time, in an order that chance would give.
+    """As `training_frame`, at most `rows` rows at a time, partition by partition.
 
-    The order is that of a hash of the ids, so that each batch is a sample of the whole; it is the
-    same every time. What does not fit in `memory_mb` is sorted on disk.
+    At least one batch comes, without rows if there are none. With a `share` below 1, only so many
+    of the rows are read: those that the hash of their id puts first, so always the same.
     """
-    size = rows or problem.config.training.batch_rows
-    with workspace(memory_mb) as connection:
-        _choose_rows(connection, problem, home, training_set, splits=splits, since=since)
-        joined = _joined(connection, problem, home, training_set, columns=columns)
-        entity = quoted(problem.entity_id)
-        shuffled = f"select * from ({joined}) order by md5({entity}), {entity}"
-        for batch in connection.sql(shuffled).to_arrow_reader(size):
-            yield batch.to_pandas()
+    with workspace() as connection:
+        expected = _choose(
+            connection, problem, home, training_set, splits=splits, since=since, share=share
+        )
+        found = 0
+        joined = _joined(connection, problem, home, training_set, columns=columns, rows=rows)
+        for batch in _of_size(joined, rows):
+            found += len(batch)
+            yield batch
+    if found != expected:
+        raise TrainingError(
+            f"Training set {training_set.id[:12]} has {expected:,} rows here, and the lake gives "
+            f"{found:,}. Build it again; if it happens again, the lake was changed by hand."
+        )
 
 
-def _choose_rows(
+def count_rows(
+    problem: Problem,
+    home: Home,
+    training_set: TrainingSet,
+    *,
+    splits: Sequence[SplitName] = SPLITS,
+    since: TrainingSet | None = None,
+) -> int:
+    """How many rows `training_frame` would give."""
+    with workspace() as connection:
+        return _choose(connection, problem, home, training_set, splits=splits, since=since)
+
+
+def _choose(
     connection: "duckdb.DuckDBPyConnection",
     problem: Problem,
     home: Home,
@@ -92,14 +112,14 @@ def _choose_rows(
     *,
     splits: Sequence[SplitName],
     since: TrainingSet | None,
+    share: float = 1.0,
 ) -> int:
     """Put the rows that are wanted into the table `chosen`; returns how many there are."""
     table, entity = training_set_table(problem), quoted(problem.entity_id)
     connection.register("listed", home.lake.batches(table, version=training_set.version))
     wanted = ", ".join(f"'{name}'" for name in splits)
     connection.execute(f"create table chosen as from listed where {SPLIT} in ({wanted})")
-    rows = count(connection, "chosen")
-    if since is None and rows != sum(training_set.rows.get(name, 0) for name in splits):
+    if count(connection, "chosen") != sum(training_set.rows.get(name, 0) for name in splits):
         raise TrainingError(
             f"Training set {training_set.id[:12]} is recorded with other rows than version "
             f"{training_set.version} of {table} has. Build it again."
@@ -110,6 +130,8 @@ def _choose_rows(
             f"delete from chosen where {entity} in "
             f"(select {entity} from earlier where {SPLIT} <> 'test')"
         )
+    if share < 1:
+        connection.execute(f"delete from chosen where {place_of(entity)} >= {share}")
     return count(connection, "chosen")
 
 
@@ -120,21 +142,46 @@ def _joined(
     training_set: TrainingSet,
     *,
     columns: Sequence[str] | None,
-) -> str:
-    """SQL for the rows of the table `chosen` beside their features."""
+    rows: int,
+) -> Iterator[pd.DataFrame]:
+    """The rows of the table `chosen` beside their features, as the lake has them."""
     table, version = f"{problem.name}/features", training_set.features_version
-    keys = [problem.entity_id, problem.event_time]
-    needed = connection.sql("select distinct features_partition from chosen order by 1")
-    partitions = [name for (name,) in needed.fetchall()]
-    every = home.lake.batches(table, partitions=partitions, version=version).schema.names
+    keys = [problem.entity_id, problem.event_time, PARTITION]
+    found = connection.sql("select distinct features_partition from chosen order by 1")
+    needed = [name for (name,) in found.fetchall()]
+    every = home.lake.batches(table, partitions=needed, version=version).schema.names
     wanted = list(columns) if columns is not None else feature_names(problem, every)
-    features = home.lake.batches(
-        table, columns=[*keys, PARTITION, *wanted], partitions=partitions, version=version
+    reader = home.lake.batches(
+        table, columns=[*keys, *wanted], partitions=needed, version=version, rows=rows
     )
-    connection.register("features", features)
-    names = ", ".join(f"features.{quoted(name)}" for name in [*keys, *wanted])
-    same = " and ".join(f"features.{quoted(key)} = chosen.{quoted(key)}" for key in keys)
-    return (
-        f"select {names}, chosen.{LABEL}, chosen.{SPLIT}, chosen.{WEIGHT}, features.{PARTITION} "
-        f"from features join chosen on {same} and features.{PARTITION} = features_partition"
-    )
+    order = [*keys[:2], *wanted, LABEL, SPLIT, WEIGHT, PARTITION]
+    here: list[str] = []
+    listed = _listed(connection, keys, here)
+    yield reader.schema.empty_table().to_pandas().merge(listed, on=keys)[order]
+    for batch in reader:
+        partitions = batch.column(PARTITION).unique().to_pylist()
+        if partitions != here:
+            here = partitions
+            listed = _listed(connection, keys, here)
+        yield batch.to_pandas().merge(listed, on=keys)[order]
+
+
+def _listed(
+    connection: "duckdb.DuckDBPyConnection", keys: Sequence[str], partitions: list[str]
+) -> pd.DataFrame:
+    """Which rows of some partitions are wanted, with label, split and weight."""
+    entity, moment = (quoted(name) for name in keys[:2])
+    query = f"""select {entity}, {moment}, features_partition as {PARTITION},
+        {LABEL}, {SPLIT}, {WEIGHT} from chosen where list_contains(?, features_partition)"""
+    return connection.sql(query, params=[partitions]).to_arrow_table().to_pandas()
+
+
+def _of_size(frames: Iterator[pd.DataFrame], rows: int) -> Iterator[pd.DataFrame]:
+    """The same rows in frames of `rows` each, and one with what remains."""
+    waiting = next(frames)
+    for frame in frames:
+        waiting = pd.concat([waiting, frame], ignore_index=True) if len(waiting) else frame
+        while len(waiting) > rows:
+            yield waiting.iloc[:rows]
+            waiting = waiting.iloc[rows:].reset_index(drop=True)
+    yield waiting

@@ -95,11 +95,28 @@ def assign(connection: "duckdb.DuckDBPyConnection", problem: Problem) -> None:
             rows=rows,
             needed=config.training.min_rows,
         )
+    _require_one_row_at_a_time(connection, problem)
     rule = split_rule(config.split, event_days(connection, "chosen"))
     expression = rule.sql(day="day", entity="entity")
     connection.execute(f"create table split as select *, {expression} as split from chosen")
     weight = _weight(problem, connection)
     connection.execute(f"create table training as select *, {weight} as weight from split")
+
+
+def _require_one_row_at_a_time(
+    connection: "duckdb.DuckDBPyConnection", problem: Problem
+) -> None:
+    """Id and time must tell rows apart, or features could not be joined with their labels."""
+    twice = connection.sql(
+        """select entity, count(*) as rows from chosen group by entity, moment having rows > 1
+        order by entity"""
+    ).fetchall()
+    if twice:
+        raise TrainingError(
+            f"{problem.name}: {len(twice):,} entities have several rows at the same time, such as "
+            f"{twice[0][0]} ({twice[0][1]:,} rows). Declare {problem.entity_id} unique in the "
+            "contract, so that the gate quarantines the copies."
+        )
 
 
 def _weight(problem: Problem, connection: "duckdb.DuckDBPyConnection") -> str:

@@ -12,8 +12,8 @@ from sklearn.pipeline import Pipeline
 
 from ml_assets.errors import InsufficientData, TrainingError
 from ml_assets.training.epochs import fit_in_epochs
-from ml_assets.training.matrices import labels
 from ml_assets.training.outcome import Competitor, Fitted, Parent, Run
+from ml_assets.training.rows import FITTED
 
 
 def continue_model(run: Run, parent: Parent) -> tuple[Fitted, Competitor]:
@@ -24,21 +24,16 @@ def continue_model(run: Run, parent: Parent) -> tuple[Fitted, Competitor]:
 
     Raises:
         TrainingError: If the model cannot be continued under the present configuration.
-        InsufficientData: If there is no new row.
+        InsufficientData: If there is no new row in one of the two.
     """
     _require_continuable(run, parent)
+    _require_new_rows(run, parent)
     encoder = parent.pipeline.named_steps["encode"]
     model = deepcopy(parent.pipeline.named_steps["model"])
     train = run.rows.matrices(encoder, ["train"], name="new_train")
     validation = run.rows.matrices(
         encoder, ["validation"], name="new_validation", counted=False
     )
-    if not len(labels(train)) or not len(labels(validation)):
-        raise InsufficientData(
-            f"Continuing {parent.version} (train and validation rows that it has not seen)",
-            rows=min(len(labels(train)), len(labels(validation))),
-            needed=1,
-        )
     started = time.perf_counter()
     seed = run.problem.config.training.seed
     fit_in_epochs(model, train, epochs=1, seed=seed)
@@ -88,3 +83,14 @@ def _require_continuable(run: Run, parent: Parent) -> None:
             f"{parent.version} reads other features than training.encoders says now: "
             f"{', '.join(odd)}. Train from scratch (retraining.mode: stateless)."
         )
+
+
+def _require_new_rows(run: Run, parent: Parent) -> None:
+    for split in FITTED:
+        rows = run.rows.count([split])
+        if not rows:
+            raise InsufficientData(
+                f"Continuing {parent.version} ({split} rows that it has not seen)",
+                rows=rows,
+                needed=1,
+            )

@@ -1,8 +1,9 @@
 """Features to numbers, as `training.encoders` in `config.yaml` says, inside the model's pipeline.
 
 Two families of estimators want different numbers. Linear ones get one sparse matrix with a column
-for every category and word. Trees get one dense column a feature: categories by number, text as a
-few topics, gaps left open, since trees split on all of these by themselves.
+for every category and word. Trees get one dense column a feature: categories by number (scikit-learn's
+own way to treat these as categories cannot be stored without pickle), text as a few topics, gaps
+left open, since trees split on all of these by themselves.
 """
 
 import difflib
@@ -27,7 +28,7 @@ from ml_assets.training.text import FastTfidf, HashedText
 Family = Literal["sparse", "dense"]
 
 TREE_CATEGORIES = 255
-"""Categories that a tree of scikit-learn can tell apart; rarer ones share one number."""
+"""Values that a tree of scikit-learn can tell apart; rarer categories share one number."""
 
 TEXT_TOPICS = 30
 """Columns that a text becomes for trees."""
@@ -134,20 +135,12 @@ def column_transformer(
         TrainingError: If an encoder has options that it does not know.
     """
     make = _sparse if family == "sparse" else _dense
-    ordered = list(encoders.items())
-    if family == "dense":
-        ordered.sort(key=lambda pair: pair[1].kind not in CATEGORICAL)
     steps = [
         (name, make(name, encoder, seed), name if encoder.kind in TEXT else [name])
-        for name, encoder in ordered
+        for name, encoder in encoders.items()
     ]
     threshold = 1.0 if family == "sparse" else 0.0
     return ColumnTransformer(steps, sparse_threshold=threshold, verbose_feature_names_out=True)
-
-
-def categorical_columns(encoders: Mapping[str, Encoder]) -> list[int]:
-    """Columns of the dense family that are numbers of categories: its first ones."""
-    return list(range(sum(encoder.kind in CATEGORICAL for encoder in encoders.values())))
 
 
 def known_options(kind: str) -> list[str]:

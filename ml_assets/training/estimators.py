@@ -16,8 +16,8 @@ from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier, SGDRe
 from sklearn.naive_bayes import BernoulliNB
 
 from ml_assets.errors import TrainingError
-from ml_assets.problem.config import Encoder, Estimator
-from ml_assets.training.encoders import Family, categorical_columns
+from ml_assets.problem.config import Estimator
+from ml_assets.training.encoders import Family
 
 Matrix = Any
 """A sparse CSR matrix or a dense array, rows by columns."""
@@ -95,9 +95,7 @@ def kind_named(name: str, estimator: Estimator, *, predicts: str) -> Kind:
     return kind
 
 
-def unfitted(
-    name: str, estimator: Estimator, kind: Kind, encoders: Mapping[str, Encoder], *, seed: int
-) -> Any:
+def unfitted(name: str, estimator: Estimator, kind: Kind, *, seed: int) -> Any:
     """Make the estimator that is to be fitted.
 
     Raises:
@@ -118,8 +116,6 @@ def unfitted(
             f"training.estimators.{name}: with loss {given['loss']!r} there are no probabilities. "
             f"Use {' or '.join(GIVES_PROBABILITIES)}."
         )
-    if kind.family == "dense":
-        given.setdefault("categorical_features", categorical_columns(encoders))
     if "random_state" in known:
         given.setdefault("random_state", seed)
     return kind.estimator(**given)

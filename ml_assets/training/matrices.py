@@ -17,6 +17,9 @@ from sklearn.compose import ColumnTransformer
 from ml_assets.features.view import LABEL, WEIGHT
 from ml_assets.training.estimators import Matrix, Values
 
+PIECES = 16
+"""Into how many pieces a file on disk is cut."""
+
 
 class Batch(NamedTuple):
     """Some rows, ready to be fitted."""
@@ -52,21 +55,28 @@ class InMemory:
 
 @dataclass(frozen=True)
 class OnDisk:
-    """Batches in files, loaded one at a time."""
+    """Batches in files, loaded one at a time.
 
-    files: tuple[Path, ...]
+    Rows were written as they came, so by time. Each file is cut into pieces, and a batch is made
+    of one piece of each of several files far apart, so that it is a sample of all times.
+    """
+
+    folder: Path
+    files: int
 
     def __len__(self) -> int:
-        return len(self.files)
+        return self.files
 
     def load(self, place: int) -> Batch:
-        """Read one file."""
-        with np.load(self.files[place]) as parts:
-            y, weight = parts["y"], parts["weight"]
-            if "dense" in parts:
-                return Batch(parts["dense"], y, weight)
-            csr = (parts["data"], parts["indices"], parts["indptr"])
-            return Batch(sp.csr_matrix(csr, shape=tuple(parts["shape"])), y, weight)
+        """Put one batch together."""
+        apart = max(self.files // PIECES, 1)
+        parts = [
+            _read(_piece(self.folder, (place + number * apart) % self.files, number))
+            for number in range(PIECES)
+        ]
+        X, y, weight = zip(*parts, strict=True)
+        whole = sp.vstack(X, format="csr") if sp.issparse(X[0]) else np.vstack(X)
+        return Batch(whole, np.concatenate(y), np.concatenate(weight))
 
 
 def each(batches: Batches) -> Iterator[Batch]:
@@ -103,13 +113,17 @@ def spooled(
 ) -> OnDisk:
     """Encode frames one at a time into files of `folder`, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for place, frame in enumerate(frames):
+    files = 0
+    for frame in frames:
+        if not len(frame):
+            continue
         batch = encoded(encoder, frame, columns)
-        path = folder / f"{place:06d}.npz"
-        _save(path, batch)
-        files.append(path)
-    return OnDisk(tuple(files))
+        for number in range(PIECES):
+            rows = slice(number, None, PIECES)
+            piece = Batch(batch.X[rows], batch.y[rows], batch.weight[rows])
+            _write(_piece(folder, files, number), piece)
+        files += 1
+    return OnDisk(folder, files)
 
 
 def fitted_rows(frame: pd.DataFrame) -> pd.DataFrame:
@@ -122,10 +136,23 @@ def labels(batches: Batches) -> Values:
     return np.concatenate([batch.y for batch in each(batches)])
 
 
-def _save(path: Path, batch: Batch) -> None:
+def _piece(folder: Path, file: int, number: int) -> Path:
+    return folder / f"{file:06d}_{number:02d}.npz"
+
+
+def _write(path: Path, batch: Batch) -> None:
     if sp.issparse(batch.X):
         X = batch.X
         parts = {"data": X.data, "indices": X.indices, "indptr": X.indptr, "shape": X.shape}
     else:
         parts = {"dense": batch.X}
     np.savez(path, y=batch.y, weight=batch.weight, **parts)
+
+
+def _read(path: Path) -> Batch:
+    with np.load(path) as parts:
+        y, weight = parts["y"], parts["weight"]
+        if "dense" in parts:
+            return Batch(parts["dense"], y, weight)
+        csr = (parts["data"], parts["indices"], parts["indptr"])
+        return Batch(sp.csr_matrix(csr, shape=tuple(parts["shape"])), y, weight)

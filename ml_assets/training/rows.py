@@ -10,7 +10,13 @@ import pandas as pd
 from sklearn.compose import ColumnTransformer
 
 from ml_assets.errors import TrainingError
-from ml_assets.features import SplitName, TrainingSet, training_batches, training_frame
+from ml_assets.features import (
+    SplitName,
+    TrainingSet,
+    count_rows,
+    training_batches,
+    training_frame,
+)
 from ml_assets.features.view import SPLIT, feature_names
 from ml_assets.problem import Problem
 from ml_assets.storage import Home
@@ -79,8 +85,7 @@ class Rows:
     ) -> Batches:
         """Encode the rows of some splits.
 
-        On disk, the encoder learns from the first batch only, which is a sample of all rows since
-        batches come in the order of a hash.
+        On disk, the encoder learns from a sample, as many rows as make a batch.
 
         Args:
             encoder: Turns features into numbers.
@@ -94,11 +99,17 @@ class Rows:
             rows = fitted_rows(rows) if counted else rows
             return InMemory(encoded(encoder, rows, self._columns, fit=learn))
         if learn:
-            encoder.fit(next(self._batches(splits, counted=counted))[self._columns])
+            encoder.fit(self._sample(splits)[self._columns])
         folder = self.folder / name
         shutil.rmtree(folder, ignore_errors=True)
         frames = self._batches(splits, counted=counted)
         return spooled(encoder, frames, self._columns, folder)
+
+    def count(self, splits: Sequence[SplitName]) -> int:
+        """How many rows some splits have."""
+        return count_rows(
+            self.problem, self.home, self.training_set, splits=splits, since=self.since
+        )
 
     @cached_property
     def _frame(self) -> pd.DataFrame:
@@ -123,9 +134,24 @@ class Rows:
             splits=splits,
             columns=self._columns,
             since=self.since,
-            memory_mb=max(self.problem.config.training.memory_limit_mb // 4, 128),
+            rows=self.problem.config.training.batch_rows,
         )
         return (fitted_rows(frame) for frame in frames) if counted else frames
+
+    def _sample(self, splits: Sequence[SplitName]) -> pd.DataFrame:
+        """About as many rows as make a batch, drawn by the hash of their ids."""
+        frame = pd.concat(
+            training_batches(
+                self.problem,
+                self.home,
+                self.training_set,
+                splits=splits,
+                columns=self._columns,
+                since=self.since,
+                share=self.problem.config.training.batch_rows / max(self.count(splits), 1),
+            )
+        )
+        return fitted_rows(frame)
 
 
 def estimated_mb(problem: Problem, home: Home, training_set: TrainingSet) -> float:

@@ -218,9 +218,7 @@ def _fit(
 ) -> _Fit:
     """Fit one estimator, keeping what it warns of."""
     training, kind = run.problem.config.training, run.kind(name)
-    model = unfitted(
-        name, training.estimators[name], kind, training.encoders, seed=training.seed
-    )
+    model = unfitted(name, training.estimators[name], kind, seed=training.seed)
     kept = Checkpoint(folder=run.folder / checkpoint, every=training.checkpoint_every)
     started = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:

@@ -260,20 +260,45 @@ class TestReading:
         assert len(frame) == training_set.rows["test"]
         assert "story" not in frame
 
-    def test_reads_batches_that_are_samples_of_the_whole(self, home, rows):
+    def test_reads_the_same_rows_in_batches(self, home, rows):
         training_set = learned_from(LOANS, home, rows)
 
-        batches = list(training_batches(LOANS, home, training_set, rows=400))
+        batches = list(training_batches(LOANS, home, training_set, rows=300))
 
         whole = training_frame(LOANS, home, training_set)
-        assert [len(batch) for batch in batches] == [400] * 5
-        assert sorted(pd.concat(batches)["loan_id"]) == sorted(whole["loan_id"])
-        for batch in batches:
-            assert batch["applied_at"].dt.day_of_year.mean() == pytest.approx(
-                whole["applied_at"].dt.day_of_year.mean(), abs=25
-            )
-        again = next(training_batches(LOANS, home, training_set, rows=400))
-        pd.testing.assert_frame_equal(batches[0], again)
+        joined = pd.concat(batches).sort_values(["applied_at", "loan_id"], ignore_index=True)
+        assert [len(batch) for batch in batches] == [300] * 6 + [200]
+        pd.testing.assert_frame_equal(joined, whole)
+
+    def test_reads_a_share_of_the_rows_that_is_always_the_same(self, home, rows):
+        training_set = learned_from(LOANS, home, rows)
+
+        one, again = (
+            pd.concat(training_batches(LOANS, home, training_set, share=0.2)) for _ in range(2)
+        )
+
+        assert len(one) == pytest.approx(0.2 * len(rows), rel=0.2)
+        assert one["applied_at"].dt.month.nunique() == 12
+        pd.testing.assert_frame_equal(one, again)
+
+    def test_joins_each_row_of_an_entity_with_its_own_label(self, home, rows):
+        twice = rows.assign(loan_id=[f"loan-{number % 1000}" for number in range(len(rows))])
+        training_set = learned_from(LOANS, home, twice)
+
+        frame = training_frame(LOANS, home, training_set)
+
+        keys = ["loan_id", "applied_at"]
+        expected = twice.set_index(keys)["repaid"].astype(float)
+        assert frame.set_index(keys)["label"].sort_index().equals(expected.sort_index())
+        assert frame.groupby("loan_id")["split"].nunique().max() == 1
+
+    def test_refuses_rows_that_cannot_be_told_apart(self, home, rows):
+        twice = rows.assign(loan_id=[f"loan-{number // 2}" for number in range(len(rows))])
+
+        with pytest.raises(
+            TrainingError, match=r"several rows at the same time.*loan_id unique"
+        ):
+            learned_from(LOANS, home, twice)
 
     def test_reads_only_what_an_earlier_set_did_not_have(self, home, rows, rng):
         earlier = learned_from(LOANS, home, rows)
