@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 NARROWEST = 100
 """Columns when nobody looks: a log's table should not wrap every cell."""
 
+WORD = 40
+"""Longest identifier that is kept on one line."""
+
 MILLION = 1e6
 NUMBER = re.compile(r"(-?[\d,.]+(e[-+]\d+)?%?)?")
 """As cells are written; an empty cell stands anywhere."""
@@ -63,7 +66,10 @@ def print_table(
     shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for place, name in enumerate(columns):
         numeric = all(_is_number(line[place]) for line in lines)
-        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        one_word = all(" " not in line[place] and len(line[place]) <= WORD for line in lines)
+        shown.add_column(
+            name, justify="right" if numeric else "left", no_wrap=one_word, overflow="fold"
+        )
     for line in lines:
         shown.add_row(*(Text(text) for text in line))
     console().print(shown)

@@ -30,14 +30,22 @@ def open_ui(home: Home, port: int) -> None:
         f"Home: {home.path}. Schedules and sensors are off until you turn them on (Automation)."
     )
     say("Ctrl-C ends it.")
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "ml_assets.definitions"]
     with held_open(home.path), suppress(KeyboardInterrupt):
         subprocess.run(  # noqa: S603 - our own interpreter, no shell
-            [*command, "-h", HOST, "-p", str(port)], env=_environment(home), check=False
+            dagster_command(home, port), env=dagster_environment(home), check=False
         )
 
 
-def _environment(home: Home) -> dict[str, str]:
+def dagster_command(home: Home, port: int) -> list[str]:
+    """Start Dagster's web server and its daemon."""
+    workspace = dagster_home(home.path) / "workspace.yaml"
+    # Dagster warns of itself: `dg dev` is to replace this, and asks for a project's folder.
+    command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-w", str(workspace)]
+    return [*command, "-h", HOST, "-p", str(port)]
+
+
+def dagster_environment(home: Home) -> dict[str, str]:
+    """Where Dagster finds its own home and ours."""
     return {
         **os.environ,
         "ML_ASSETS_HOME": str(home.path),

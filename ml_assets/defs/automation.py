@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from ml_assets.defs.claims import close_abandoned_runs
 from ml_assets.defs.models import TRIGGER_TAG, WHO_TAG
 from ml_assets.defs.partitions import partitions_of
 from ml_assets.defs.resources import HomeResource, utc_now
@@ -99,6 +100,7 @@ def _source_sensor(declared: Declared) -> dg.SensorDefinition:
     ) -> dg.RunRequest | dg.SkipReason:
         from ml_assets.defs.waiting import waiting
 
+        close_abandoned_runs(context.instance, home.open().path)
         busy = _busy(context.instance, declared)
         if busy is not None:
             return dg.SkipReason(busy)

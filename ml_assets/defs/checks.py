@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from ml_assets.defs.describe import unreadable
-from ml_assets.defs.gate import GATE, evaluation, refusal
+from ml_assets.defs.events import newest_materialization
+from ml_assets.defs.gate import GATE, evaluations, refusal
 from ml_assets.defs.partitions import partitions_of
 from ml_assets.defs.resources import HomeResource
 from ml_assets.defs.specs import key_of
@@ -59,7 +60,7 @@ def _gate(declared: Declared) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(name=f"{declared.name}__gate", specs=[spec])
     def gate(context: dg.AssetCheckExecutionContext, home: HomeResource) -> Evaluations:
         verdicts = _verdicts(declared, home, context)
-        yield from (evaluation(key, each) for each in verdicts)
+        yield from evaluations(context.instance, key, verdicts)
         if refused := [each for each in verdicts if not each.admitted]:
             raise refusal(refused, what=f"The gate refused {_named(refused)}.")
         yield dg.Output(None, output_name=spec.get_python_identifier())
@@ -78,7 +79,16 @@ def _complete(declared: Declared) -> dg.AssetChecksDefinition:
         there = home.open().lake.partitions(f"{declared.name}/features")
         verdicts = _verdicts(declared, home, context)
         for each in verdicts:
-            yield _completeness(key, each, has_features=each.partition in there)
+            target = newest_materialization(context.instance, key, each.partition)
+            yield dg.AssetCheckEvaluation(
+                asset_key=key,
+                check_name=COMPLETE,
+                passed=each.partition in there,
+                partition=each.partition,
+                description=each.sentence,
+                blocking=False,
+                target_materialization_data=target,
+            )
         if absent := [each for each in verdicts if each.partition not in there]:
             raise refusal(absent, what=f"There are no features of {_named(absent)}.")
         yield dg.Output(None, output_name=spec.get_python_identifier())
@@ -114,19 +124,6 @@ def _verdicts(
     if not found:
         raise refusal([], what=f"The gate has judged none of {', '.join(asked)}.")
     return found
-
-
-def _completeness(
-    key: dg.AssetKey, verdict: "Admission", *, has_features: bool
-) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
-        asset_key=key,
-        check_name=COMPLETE,
-        passed=has_features,
-        partition=verdict.partition,
-        description="Features are there." if has_features else verdict.sentence,
-        blocking=False,
-    )
 
 
 def _named(verdicts: list["Admission"]) -> str:

@@ -8,7 +8,7 @@ import dagster as dg
 
 from ml_assets.defs import describe
 from ml_assets.defs.events import Event, Made, materialized
-from ml_assets.defs.gate import evaluation, refusal
+from ml_assets.defs.gate import evaluations, refusal
 from ml_assets.defs.resources import HomeResource, utc_now
 from ml_assets.defs.specs import key_of, spec_of
 from ml_assets.problem import Declared
@@ -85,7 +85,7 @@ def _judged(
         verdicts.append(verdict)
         yield from _halves(declared, home, verdict)
     if not any(each.admitted for each in verdicts):
-        yield from (evaluation(key_of(declared, "validated"), each) for each in verdicts)
+        yield from evaluations(context.instance, key_of(declared, "validated"), verdicts)
         raise refusal(verdicts, what="The gate admitted none of the partitions.")
 
 

@@ -10,8 +10,12 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
+Target = AssetCheckEvaluationTargetMaterializationData
 Said = Mapping[str, dg.MetadataValue]
 SAME = ("dagster/data_version", "dagster/code_version")
 
@@ -62,6 +66,18 @@ def silent_output(name: str) -> dg.Output[None]:
     return dg.Output(
         None, output_name=name, metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
     )
+
+
+def newest_materialization(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partition: str
+) -> Target | None:
+    """What a check of a partition is about; without it Dagster takes the check for outdated."""
+    where = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition])
+    for record in instance.fetch_materializations(where, limit=1).records:
+        return Target(
+            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+        )
+    return None
 
 
 def _newest_events(context: dg.AssetExecutionContext) -> Mapping[dg.AssetKey, int]:

@@ -1,10 +1,11 @@
 """The gate's verdicts, as Dagster shows them: one evaluation per partition."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from ml_assets.defs.events import Target, newest_materialization
 from ml_assets.defs.metadata import ends, table
 
 if TYPE_CHECKING:
@@ -13,12 +14,27 @@ if TYPE_CHECKING:
 GATE = "gate"
 
 
-def evaluation(key: dg.AssetKey, verdict: "Admission") -> dg.AssetCheckEvaluation:
-    """Show the verdict about one partition as a check of `validated`, passed or not."""
+def evaluations(
+    instance: dg.DagsterInstance, key: dg.AssetKey, verdicts: Iterable["Admission"]
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """Show every verdict as a check of `validated`; the refused come last, where they are seen."""
+    for each in sorted(verdicts, key=lambda verdict: (not verdict.admitted, verdict.partition)):
+        yield _evaluation(
+            key, each, target=newest_materialization(instance, key, each.partition)
+        )
+
+
+def _evaluation(
+    key: dg.AssetKey,
+    verdict: "Admission",
+    *,
+    target: Target | None,
+) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
         asset_key=key,
         check_name=GATE,
         passed=verdict.admitted,
+        target_materialization_data=target,
         partition=verdict.partition,
         description=verdict.sentence,
         blocking=False,

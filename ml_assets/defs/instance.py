@@ -36,7 +36,11 @@ compute_logs:
   class: LocalComputeLogManager
   config: {{base_dir: "{folder}/logs"}}
 
-run_queue: {{max_concurrent_runs: 2, dequeue_interval_seconds: 1}}
+# One run of a problem at a time: a second one would only wait for the same tables.
+run_queue: {{dequeue_interval_seconds: 1}}
+concurrency:
+  runs: {{max_concurrent_runs: 2}}
+  pools: {{granularity: run, default_limit: 1}}
 
 # A run whose process died is found and started again. A run that failed is not: what a gate
 # refused once it refuses again.
@@ -52,14 +56,26 @@ run_retries:
 """
 
 
+WORKSPACE = """\
+load_from:
+  - python_module:
+      module_name: ml_assets.definitions
+      location_name: ml_assets
+"""
+
+
 def dagster_home(home: Path) -> Path:
-    """Return Dagster's folder inside `home`, with its `dagster.yaml` written where it is missing."""
+    """Return Dagster's folder inside `home`, with its settings written where they are missing."""
     folder = home / "dagster"
-    settings = folder / "dagster.yaml"
     folder.mkdir(parents=True, exist_ok=True)
-    if not settings.exists():
-        settings.write_text(SETTINGS.format(folder=folder.as_posix()), encoding="utf-8")
+    _write_once(folder / "dagster.yaml", SETTINGS.format(folder=folder.as_posix()))
+    _write_once(folder / "workspace.yaml", WORKSPACE)
     return folder
+
+
+def _write_once(path: Path, text: str) -> None:
+    if not path.exists():
+        path.write_text(text, encoding="utf-8")
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 import datetime as dt
 
 import dagster as dg
+from pydantic import PrivateAttr
 
-from ml_assets.storage.home import Home
+from ml_assets.defs.claims import Claim
+from ml_assets.storage import Home
 
 
 class HomeResource(dg.ConfigurableResource[Home]):
@@ -15,10 +17,21 @@ class HomeResource(dg.ConfigurableResource[Home]):
     """
 
     path: str | None = None
+    _claim: Claim | None = PrivateAttr(default=None)
 
     def open(self) -> Home:
         """Open the home."""
         return Home.open(self.path)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Say that this process works on the run."""
+        if context.run is not None:
+            self._claim = Claim(self.open().path, context.run.run_id)
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
+        """Say that it is done."""
+        if self._claim is not None:
+            self._claim.release()
 
 
 def utc_now() -> dt.datetime:

@@ -3,17 +3,15 @@
 For the command line: no daemon need be up, and nothing waits in a queue.
 """
 
-import fcntl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
-from uuid import uuid4
 
 import dagster as dg
 from dagster import DagsterRunStatus
 
+from ml_assets.defs.claims import close_abandoned_runs
 from ml_assets.defs.instance import dagster_home, held_open
 from ml_assets.defs.resources import HomeResource
 from ml_assets.storage import Home
@@ -70,17 +68,15 @@ def run_here(
         tags: What is remembered about the run.
         run_config: Values of the steps' configuration.
     """
-    run_id = str(uuid4())
-    with instance_of(home.path) as instance, _claimed(home.path, run_id):
+    with instance_of(home.path) as instance:
         result = definitions.resolve_job_def(job).execute_in_process(
             instance=instance,
-            run_id=run_id,
             tags={**(tags or {}), **range_tags(partitions)},
             run_config={**QUIET, **(run_config or {})},
             resources={"home": HomeResource(path=str(home.path))},
             raise_on_error=False,
         )
-        return FinishedRun(run_id=run_id, failures=tuple(_failures(result)))
+        return FinishedRun(run_id=result.run_id, failures=tuple(_failures(result)))
 
 
 def range_tags(partitions: Sequence[str]) -> dict[str, str]:
@@ -97,45 +93,6 @@ def instance_of(home: Path) -> Iterator[dg.DagsterInstance]:
         close_abandoned_runs(instance, home)
         with held_open(home):
             yield instance
-
-
-def close_abandoned_runs(instance: dg.DagsterInstance, home: Path) -> None:
-    """Mark runs of this module as failed whose process was killed.
-
-    Dagster cannot tell: such a run would seem to go on for ever, and hold a place in the queue.
-    """
-    for path in _running(home).glob("*.lock"):
-        with path.open("w") as file:
-            if not _locked(file):
-                continue
-            run = instance.get_run_by_id(path.stem)
-            if run is not None and not run.is_finished:
-                instance.report_run_failed(run, message="The process that ran it is gone.")
-            path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _claimed(home: Path, run_id: str) -> Iterator[None]:
-    """Hold a lock for as long as this process works on a run; a killed process lets it go."""
-    path = _running(home) / f"{run_id}.lock"
-    with path.open("w") as file:
-        _locked(file)
-        yield
-        path.unlink()
-
-
-def _running(home: Path) -> Path:
-    folder = dagster_home(home) / "running"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-def _locked(file: TextIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> Iterator[FailedStep]:
