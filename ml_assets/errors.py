@@ -21,6 +21,12 @@ MLAssetsError
 └── FeedbackError          feedback cannot be taken as it was sent
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
+SHOWN = 3
+"""Broken rules that a message names."""
+
 
 class MLAssetsError(Exception):
     """Whatever the platform refuses; its message is meant for the person who asked."""
@@ -93,8 +99,33 @@ class NotCompilable(InferenceError):  # noqa: N818 - named after what happened
     """A fitted step, or a feature, has no direct path; the message names it and says why."""
 
 
+class BrokenField(NamedTuple):
+    """One value of one row that breaks a rule."""
+
+    row: int
+    """Which row, from 0."""
+    field: str
+    rule: str
+    value: str
+
+
 class InvalidRows(InferenceError):  # noqa: N818 - named after what happened
-    """Rows do not hold the part of the contract that is known at the moment of prediction."""
+    """Rows do not hold the part of the contract that is known at the moment of prediction.
+
+    Attributes:
+        broken: Every rule that a row broke, in the order of the rows.
+    """
+
+    def __init__(self, broken: Sequence[BrokenField], *, rows: int) -> None:
+        bad = len({each.row for each in broken})
+        shown = "; ".join(
+            f"row {each.row}: {each.rule}, got {each.value}" for each in broken[:SHOWN]
+        )
+        more = f" (and {len(broken) - SHOWN:,} more)" if len(broken) > SHOWN else ""
+        super().__init__(
+            f"{bad:,} of {rows:,} rows cannot be predicted. {shown}{more}. Correct them and ask again."
+        )
+        self.broken = tuple(broken)
 
 
 class FeedbackError(MLAssetsError):

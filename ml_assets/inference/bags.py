@@ -47,6 +47,9 @@ class Weighting(NamedTuple):
         return 1.0 + np.log(counts) if self.sublinear else counts.astype(float)
 
 
+PRESENCE = Weighting(sublinear=False, binary=True, norm=None)
+
+
 class Bag(NamedTuple):
     """The features of one text: where they are, and their values; no place twice."""
 
@@ -68,6 +71,9 @@ class TextBag(Protocol):
     """A text vectorizer, taken apart."""
 
     width: int
+
+    def of_presence(self) -> "TextBag":
+        """Return the same with a 1 for each feature that is more than 0."""
 
     def features(self, text: str) -> Bag:
         """Return what the vectorizer makes of `text`."""
@@ -94,6 +100,12 @@ class VocabularyBag:
         self.places = {gram: int(place) for gram, place in vocabulary.items()}
         self.weighting = weighting
         self.idf = np.ones(self.width) if idf is None else idf
+
+    def of_presence(self) -> "VocabularyBag":
+        """Return the same with a 1 for each feature that is more than 0."""
+        return VocabularyBag(
+            self.analyze, self.places, splitting=self.splitting, weighting=PRESENCE, idf=None
+        )
 
     def features(self, text: str) -> Bag:
         """Return what the vectorizer makes of `text`."""
@@ -197,14 +209,25 @@ class HashedBag:
         *,
         width: int,
         place: Callable[[str], tuple[int, int]],
+        signed: bool = False,
         weighting: Weighting,
         idf: np.ndarray | None,
     ) -> None:
         self.width = width
         self.idf = idf
+        self._place = place
+        self._signed = signed
         self._analyze = analyze
         self._weighting = weighting
         self._places = Places(place)
+
+    def of_presence(self) -> "HashedBag":
+        """Return the same with a 1 for each feature that is more than 0."""
+        if self._signed:
+            raise ValueError("hashed words may cancel each other out, and are then absent")
+        return HashedBag(
+            self._analyze, width=self.width, place=self._place, weighting=PRESENCE, idf=None
+        )
 
     def features(self, text: str) -> Bag:
         """Return what the vectorizer makes of `text`."""

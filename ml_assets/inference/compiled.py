@@ -27,6 +27,8 @@ from ml_assets.inference.lookups import (
     Lookup,
     NumberTerm,
     Row,
+    StepTerm,
+    Terms,
     Text,
     TextTerm,
     crc_of,
@@ -95,7 +97,10 @@ def compile_pipeline(pipeline: Pipeline) -> Compiled:
         raise refusal(last, estimator, str(error)) from None
     if linear is None:
         raise refusal(last, estimator, "no look-up is known for this estimator")
-    return _scores(_folded(steps, linear), lookups, columns)
+    try:
+        return _scores(_folded(steps, linear), lookups, columns)
+    except ValueError as error:
+        raise refusal(last, estimator, str(error)) from None
 
 
 def _lookups(place: str, encode: ColumnTransformer) -> list[Lookup]:
@@ -120,23 +125,27 @@ def _names(place: str, encode: ColumnTransformer, columns: Any) -> list[str]:
 
 def _folded(steps: Sequence[tuple[str, Any]], linear: Linear) -> Linear:
     """Fold the steps between the encoders and a linear model into the model."""
-    weights, intercept, link = linear
+    weights, intercept = linear.weights, linear.intercept
     for place, step in reversed(steps):
         affine = affine_of(step, len(weights))
         if affine is None:
             raise refusal(
                 place, step, "no look-up is known for a step between encoders and model"
             )
+        if linear.of_presence:
+            raise refusal(place, step, "features are told present or absent after it")
         weights, added = affine.fold(weights)
         intercept += added
-    return Linear(weights, intercept, link)
+    return linear._replace(weights=weights, intercept=intercept)
 
 
 def _scores(linear: Linear, lookups: Sequence[Lookup], columns: tuple[str, ...]) -> Compiled:
     """Fold a linear model into the look-ups of its encoders."""
     ends = np.cumsum([lookup.width for lookup in lookups])[:-1]
     parts = np.split(linear.weights, ends)
-    terms = [lookup.weigh(part) for lookup, part in zip(lookups, parts, strict=True)]
+    terms = [
+        _weighed(lookup, part, linear) for lookup, part in zip(lookups, parts, strict=True)
+    ]
     score = Score(
         constant=linear.intercept + sum(part.constant for part in terms),
         numbers=tuple(term for part in terms for term in part.numbers),
@@ -148,12 +157,16 @@ def _scores(linear: Linear, lookups: Sequence[Lookup], columns: tuple[str, ...])
     return Compiled(columns=columns, one=score.one, many=score.many)
 
 
+def _weighed(lookup: Lookup, weights: np.ndarray, linear: Linear) -> Terms:
+    return lookup.weigh_presence(weights) if linear.of_presence else lookup.weigh(weights)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Score:
     """The sum of every term's share, through a link."""
 
     constant: float
-    numbers: tuple[NumberTerm, ...]
+    numbers: tuple[NumberTerm | StepTerm, ...]
     categories: tuple[CategoryTerm, ...]
     hashed: tuple[HashedTerm, ...]
     texts: tuple[TextTerm, ...]

@@ -290,6 +290,7 @@ def _bag(place: str, vectorizer: Any, tfidf: TfidfTransformer | None) -> TextBag
             place=partial(
                 murmur_place, width=vectorizer.n_features, signed=vectorizer.alternate_sign
             ),
+            signed=vectorizer.alternate_sign,
             weighting=weighting,
             idf=idf,
         )

@@ -19,12 +19,14 @@ from sklearn.linear_model import (
     SGDClassifier,
     SGDRegressor,
 )
-from sklearn.naive_bayes import ComplementNB, MultinomialNB
+from sklearn.naive_bayes import BernoulliNB, ComplementNB, MultinomialNB
 
 from ml_assets.inference.links import CLIPPED, EXPONENTIAL, IDENTITY, LOGISTIC, Link
+from ml_assets.training.estimators import SGDValues
 
-VALUE_MODELS = (ElasticNet, HuberRegressor, Lasso, LinearRegression, Ridge, SGDRegressor)
-CLASSIFIERS = (LogisticRegression, SGDClassifier, MultinomialNB, ComplementNB)
+CLASSIFIERS = (LogisticRegression, SGDClassifier, BernoulliNB, MultinomialNB, ComplementNB)
+VALUES = (ElasticNet, HuberRegressor, Lasso, LinearRegression, Ridge, SGDRegressor)
+POSITIVE_VALUES = (GammaRegressor, PoissonRegressor)
 
 
 class Linear(NamedTuple):
@@ -33,6 +35,8 @@ class Linear(NamedTuple):
     weights: np.ndarray
     intercept: float
     link: Link
+    of_presence: bool = False
+    """What counts of a feature is only whether it is more than 0."""
 
 
 def linear_of(estimator: Any) -> Linear | None:
@@ -41,12 +45,17 @@ def linear_of(estimator: Any) -> Linear | None:
     Raises:
         ValueError: If it is one, but cannot be written so; the message says why.
     """
-    if isinstance(estimator, CLASSIFIERS):
+    # A class that inherits from one of these may predict in its own way.
+    kind = type(estimator)
+    if kind in CLASSIFIERS:
         return _classifier(estimator)
-    if isinstance(estimator, VALUE_MODELS):
+    if kind in VALUES:
         return _linear(estimator.coef_, estimator.intercept_, IDENTITY)
-    if isinstance(estimator, PoissonRegressor | GammaRegressor):
+    if kind in POSITIVE_VALUES:
         return _linear(estimator.coef_, estimator.intercept_, EXPONENTIAL)
+    if kind is SGDValues:
+        scale, mean = estimator.target_scale_, estimator.target_mean_
+        return _linear(estimator.coef_ * scale, estimator.intercept_ * scale + mean, IDENTITY)
     return None
 
 
@@ -62,11 +71,24 @@ def _classifier(estimator: Any) -> Linear:
             return _linear(np.diff(estimator.feature_log_prob_, axis=0), prior, LOGISTIC)
         case ComplementNB():
             return _linear(np.diff(estimator.feature_log_prob_, axis=0), 0.0, LOGISTIC)
+        case BernoulliNB():
+            return _presence(estimator)
         case SGDClassifier(loss="modified_huber"):
             return _linear(estimator.coef_, estimator.intercept_, CLIPPED)
         case SGDClassifier(loss=loss) if loss != "log_loss":
             raise ValueError(f"the loss {loss!r} gives no probability")
     return _linear(estimator.coef_, estimator.intercept_, LOGISTIC)
+
+
+def _presence(estimator: BernoulliNB) -> Linear:
+    """Return naive Bayes over the presence of features: an absent one counts as well."""
+    if estimator.binarize != 0.0:
+        raise ValueError(f"a feature is present from {estimator.binarize} on, and not from 0")
+    present = estimator.feature_log_prob_
+    absent = np.log(1 - np.exp(present))
+    prior = estimator.class_log_prior_ + absent.sum(axis=1)
+    found = _linear(np.diff(present - absent, axis=0), np.diff(prior), LOGISTIC)
+    return found._replace(of_presence=True)
 
 
 def _linear(weights: np.ndarray, intercept: Any, link: Link) -> Linear:

@@ -68,6 +68,28 @@ class CategoryTerm(NamedTuple):
     unknown: float
 
 
+class StepTerm(NamedTuple):
+    """A number's share: all or nothing, by whether its feature is more than 0."""
+
+    feature: NumberTerm
+    weight: float
+
+    def share(self, value: float | None) -> float:
+        """Return the share of one value."""
+        feature = self.feature.share(value)
+        return math.nan if math.isnan(feature) else self.weight * (feature > 0.0)
+
+    def shares(self, values: np.ndarray) -> np.ndarray:
+        """Return the shares of n values; NaN stands for a missing one."""
+        features = self.feature.shares(values)
+        return np.where(np.isnan(features), np.nan, self.weight * (features > 0.0))
+
+    @property
+    def column(self) -> str:
+        """The feature that is read."""
+        return self.feature.column
+
+
 class HashedTerm(NamedTuple):
     """A category's share, by its hash; a missing one has none."""
 
@@ -87,7 +109,7 @@ class Terms(NamedTuple):
     """What one encoder adds to a linear score, folded with the weights of its features."""
 
     constant: float = 0.0
-    numbers: tuple[NumberTerm, ...] = ()
+    numbers: tuple[NumberTerm | StepTerm, ...] = ()
     categories: tuple[CategoryTerm, ...] = ()
     hashed: tuple[HashedTerm, ...] = ()
     texts: tuple[TextTerm, ...] = ()
@@ -107,6 +129,10 @@ class Numbers(NamedTuple):
         """Fold the features' weights into the look-ups."""
         weighted = zip(self.terms, weights.tolist(), strict=True)
         return Terms(numbers=tuple(term.times(weight) for term, weight in weighted))
+
+    def weigh_presence(self, weights: np.ndarray) -> Terms:
+        """Fold the weights of features that count only by being more than 0."""
+        return Terms(numbers=tuple(map(StepTerm, self.terms, weights.tolist())))
 
     def values(self, row: Row) -> list[float]:
         """Return the features of `row`."""
@@ -144,6 +170,15 @@ class Categories(NamedTuple):
             )
         return Terms(constant=float(self.base @ weights), categories=tuple(terms))
 
+    def weigh_presence(self, weights: np.ndarray) -> Terms:
+        """Fold the weights of features that count only by being more than 0."""
+        if self.base.any():
+            raise ValueError(
+                "only the features of single columns can be told present or absent"
+            )
+        columns = tuple(c._replace(features=_present(c.features)) for c in self.columns)
+        return self._replace(columns=columns).weigh(weights)
+
     def values(self, row: Row) -> list[float]:
         """Return the features of `row`."""
         values = self.base.copy()
@@ -170,6 +205,10 @@ class HashedCategories(NamedTuple):
         blocks = np.split(weights, len(self.columns))
         shares = [tuple(block.tolist()) for block in blocks]
         return Terms(hashed=tuple(map(HashedTerm, self.columns, shares)))
+
+    def weigh_presence(self, weights: np.ndarray) -> Terms:
+        """Fold the weights of features that count only by being more than 0: all of them."""
+        return self.weigh(weights)
 
     def values(self, row: Row) -> list[float]:
         """Return the features of `row`."""
@@ -203,6 +242,14 @@ class Text(NamedTuple):
         term = TextTerm(self.column, self.bag.weigh(weights), self.missing)
         return Terms(constant=constant, texts=(term,))
 
+    def weigh_presence(self, weights: np.ndarray) -> Terms:
+        """Fold the weights of features that count only by being more than 0."""
+        if self.steps:
+            raise ValueError(
+                "only words can be told present or absent, not what is made of them"
+            )
+        return self._replace(bag=self.bag.of_presence()).weigh(weights)
+
     def values(self, row: Row) -> list[float]:
         """Return the features of `row`."""
         text = row[self.column] if row[self.column] is not None else self.missing
@@ -221,6 +268,13 @@ class Text(NamedTuple):
 
 
 Lookup = Numbers | Categories | HashedCategories | Text
+
+
+def _present(features: sp.csr_array) -> sp.csr_array:
+    """1 where a feature is more than 0, and NaN where it is NaN."""
+    present = features.copy()
+    present.data = np.where(np.isnan(features.data), np.nan, features.data > 0)
+    return present
 
 
 def crc_of(category: object) -> int:

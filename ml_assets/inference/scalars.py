@@ -9,6 +9,7 @@ import datetime as dt
 import math
 import operator
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -66,17 +67,18 @@ def _has_plain_edges(text: str) -> bool:
 
 
 def _is_visible(character: str) -> bool:
-    return "!" <= character <= "~" or character.isalnum()
+    return "!" <= character <= "~" or unicodedata.category(character)[0] not in "CZ"
 
 
 def _method(name: str) -> Callable[[], Callable[[str], Any]]:
     return lambda: getattr(str, name)
 
 
-def _with(name: str) -> Callable[[str], Callable[[str], Any]]:
+def _with(name: str) -> Callable[..., Callable[[str], Any]]:
     """A method of `str` that takes one text, such as startswith."""
 
-    def prepare(part: str) -> Callable[[str], Any]:
+    def prepare(part: str, *, na: Literal[False] = False) -> Callable[[str], Any]:
+        _require_false(na)
         if not isinstance(part, str):
             raise TypeError(name)
         return operator.methodcaller(name, part)
@@ -90,7 +92,10 @@ def _replace(pat: str, repl: str, *, regex: bool = False) -> Callable[[str], str
     return operator.methodcaller("replace", pat, repl)
 
 
-def _contains(pat: str, *, regex: bool = True) -> Callable[[str], bool]:
+def _contains(
+    pat: str, *, na: Literal[False] = False, regex: bool = True
+) -> Callable[[str], bool]:
+    _require_false(na)
     if not regex:
         return lambda text: pat in text
     found = _pattern(pat).search
@@ -104,9 +109,16 @@ def _count(pat: str) -> Callable[[str], int]:
     return lambda text: sum(1 for _ in matches(text))
 
 
-def _match(pat: str) -> Callable[[str], bool]:
+def _match(pat: str, *, na: Literal[False] = False) -> Callable[[str], bool]:
+    _require_false(na)
     found = _pattern(pat).match
     return lambda text: found(text) is not None
+
+
+def _require_false(na: object) -> None:
+    """A missing text matches nothing; another answer would make the result no flag."""
+    if na is not False:
+        raise TypeError(f"na={na}")
 
 
 def _pattern(pat: str) -> re.Pattern[str]:

@@ -1,0 +1,210 @@
+"""Rows that a prediction is asked for, held to the part of the contract that is known by then.
+
+The label and what becomes known later are not asked for; the entity id may be missing, and the
+same one may come twice. Each row is read and judged on its own, directly; where a value or a rule
+has no direct path, the row goes through `validation` as a table of one, which says the same.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pandera
+import pyarrow as pa
+
+from ml_assets.errors import BrokenField, InvalidRows, NotCompilable
+from ml_assets.features.view import contract_frame
+from ml_assets.inference.columns import Row
+from ml_assets.inference.rules import Rule, rules_of
+from ml_assets.inference.values import UNREADABLE, Reader, as_text, is_single, reader
+from ml_assets.problem import Problem
+from ml_assets.validation import hold_to_contract
+from ml_assets.validation.casting import WORDS
+from ml_assets.validation.verdict import MISSING
+
+MOST_BROKEN = 100
+"""Broken rules that are listed; beyond them a caller learns nothing new."""
+
+LONGEST_SHOWN = 60
+SAMPLED_ROWS = 20
+NOT_TEXT = "is not one text"
+
+
+class InputColumn(NamedTuple):
+    """One column of the input part: how a value is read, and what is asked of it."""
+
+    name: str
+    read: Reader
+    is_required: bool
+    rules: tuple[Rule, ...]
+
+
+class Held(NamedTuple):
+    """One row in the types of the contract, and the rules that it broke."""
+
+    row: Row
+    broken: tuple[str, ...]
+
+
+class InputContract:
+    """A contract with only the columns that are known at the moment of prediction."""
+
+    def __init__(self, problem: Problem) -> None:
+        known = problem.known_columns
+        every = problem.schema
+        schema = every.remove_columns([name for name in every.columns if name not in known])
+        if problem.entity_id in known:
+            optional = {"nullable": True, "unique": False}
+            schema = schema.update_columns({problem.entity_id: optional})
+        schema.unique = None
+        schema.checks = _checks_of_known_columns(problem)
+        self._schema = schema
+
+    def to_schema(self) -> pandera.DataFrameSchema:
+        """Return the contract as Pandera's schema object."""
+        return self._schema
+
+
+class Inputs:
+    """The input part of a problem's contract, asked of rows.
+
+    Attributes:
+        columns: Names of its columns.
+        not_direct: Why rows have no direct path; None where they have.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._whole = problem
+        self._problem = replace(problem, contract=InputContract(problem))  # type: ignore[arg-type]
+        self.columns = tuple(self._problem.fields)
+        self.not_direct: str | None = None
+        self._readers: tuple[InputColumn, ...] = ()
+        self._row_rules: tuple[Rule, ...] = ()
+        try:
+            self._prepare()
+        except NotCompilable as error:
+            self.not_direct = str(error)
+
+    def hold(self, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+        """Read rows into the types of the contract.
+
+        Args:
+            rows: Mappings from column to value; what a row lacks is missing, and columns of the
+                contract that are not known yet are ignored.
+
+        Returns:
+            As many rows with every column of the input part; a missing value is None.
+
+        Raises:
+            InvalidRows: If a row breaks a rule, or has a column that the contract lacks.
+        """
+        held = [self.hold_one(row) for row in rows]
+        broken = [
+            _broken(place, rule, rows[place])
+            for place, each in enumerate(held)
+            for rule in each.broken
+        ]
+        if broken:
+            raise InvalidRows(broken[:MOST_BROKEN], rows=len(rows))
+        return [each.row for each in held]
+
+    def hold_one(self, row: Mapping[str, Any]) -> Held:
+        """Read one row, and say which rules it breaks."""
+        unknown = tuple(
+            map(self._unknown, sorted(row.keys() - self._whole.fields.keys(), key=str))
+        )
+        if self.not_direct is None:
+            try:
+                found = self._directly(row)
+            except (ArithmeticError, ValueError):
+                found = self.as_table(row)
+        else:
+            found = self.as_table(row)
+        return Held(found.row, unknown + found.broken) if unknown else found
+
+    def as_table(self, row: Mapping[str, Any]) -> Held:
+        """Read one row by way of `validation`, as a table of one."""
+        odd = [name for name in self.columns if not _is_cell(row.get(name))]
+        cells = {name: None if name in odd else as_text(row.get(name)) for name in self.columns}
+        raw = pa.table({name: pa.array([cell], pa.string()) for name, cell in cells.items()})
+        verdict = hold_to_contract(self._problem, raw)
+        reasons = verdict.reasons[0].as_py()
+        broken = [] if reasons is None else _without_gaps(reasons.split("; "), odd)
+        typed = verdict.valid.to_pylist()[0] if reasons is None else dict.fromkeys(self.columns)
+        return Held(
+            typed, tuple(f"{name}: {self._kind_words(name)}" for name in odd) + tuple(broken)
+        )
+
+    def _prepare(self) -> None:
+        rules = rules_of(self._problem)
+        source = self._problem.config.source
+        self._readers = tuple(
+            InputColumn(name, reader(field, source), not field.nullable, rules.of_columns[name])
+            for name, field in self._problem.fields.items()
+        )
+        self._row_rules = rules.of_rows
+
+    def _directly(self, row: Mapping[str, Any]) -> Held:
+        typed: dict[str, Any] = {}
+        broken: list[str] = []
+        for name, read, is_required, rules in self._readers:
+            value = read(row.get(name))
+            if value is UNREADABLE:
+                broken.append(f"{name}: {self._kind_words(name)}")
+                value = None
+            elif value is None and is_required:
+                broken.append(f"{name}: {MISSING}")
+            typed[name] = value
+            if value is not None:
+                broken += [rule.name for rule in rules if rule.holds(typed) is False]
+        broken += [rule.name for rule in self._row_rules if rule.holds(typed) is False]
+        return Held(typed, tuple(broken))
+
+    def _kind_words(self, name: str) -> str:
+        return WORDS.get(self._problem.fields[name].kind, NOT_TEXT)
+
+    def _unknown(self, name: object) -> str:
+        near = difflib.get_close_matches(str(name), self.columns, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.columns)}"
+        return f"{name}: is no column; {hint}"
+
+
+def _checks_of_known_columns(problem: Problem) -> list[Any]:
+    """Checks of whole rows that do with the columns that are known."""
+    if not problem.schema.checks:
+        return []
+    sample = problem.sample(SAMPLED_ROWS, np.random.default_rng(0))
+    texts = {n: pa.array(sample[n], pa.string(), from_pandas=True) for n in problem.fields}
+    rows = contract_frame(problem, hold_to_contract(problem, pa.table(texts)).valid)
+    known = rows[problem.known_columns]
+    return [check for check in problem.schema.checks if _can_ask(check, known)]
+
+
+def _can_ask(check: Any, rows: pd.DataFrame) -> bool:
+    try:
+        check(rows)
+    except KeyError:
+        return False
+    return True
+
+
+def _is_cell(value: Any) -> bool:
+    """Whether a value can be a cell of a table of texts."""
+    if isinstance(value, str):
+        return value.isascii() or value.encode(errors="ignore").decode() == value
+    return is_single(value)
+
+
+def _without_gaps(rules: list[str], odd: Sequence[str]) -> list[str]:
+    """Rules without those that say a value is missing which is there, and unreadable."""
+    return [rule for rule in rules if rule not in {f"{name}: {MISSING}" for name in odd}]
+
+
+def _broken(place: int, rule: str, row: Mapping[str, Any]) -> BrokenField:
+    field = rule.partition(":")[0]
+    value = repr(row[field]) if field in row else "nothing"
+    short = value if len(value) <= LONGEST_SHOWN else f"{value[:LONGEST_SHOWN]}…"
+    return BrokenField(place, field, rule, short)
