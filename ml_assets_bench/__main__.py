@@ -1,0 +1,39 @@
+"""`python -m ml_assets_bench NAME`: run one benchmark, or all of them."""
+
+import argparse
+from pathlib import Path
+
+from ml_assets_bench import chain, gate, growth
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m ml_assets_bench", description=__doc__)
+    commands = parser.add_subparsers(dest="name", required=True)
+    for name, text in {
+        "chain": "100,000 rows in one partition: platform beside the plain script",
+        "range": "the same rows in 30 partitions, in one run",
+        "gate": "`validated` beside one DuckDB pass",
+        "growth": "time and memory from raw to validated, by rows",
+        "all": "everything above",
+    }.items():
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--rows", type=int, default=100_000)
+        command.add_argument("--repeats", type=int, default=3)
+    other_side = commands.add_parser("plain", help="the plain script alone")
+    other_side.add_argument("source", type=Path)
+    other_side.add_argument("folder", type=Path)
+    asked = parser.parse_args()
+    if asked.name == "plain":
+        chain.plain(asked.source, asked.folder)
+    if asked.name in {"gate", "all"}:
+        gate.measure(asked.rows, asked.repeats)
+    if asked.name in {"chain", "all"}:
+        chain.measure(asked.rows, 1, asked.repeats)
+    if asked.name in {"range", "all"}:
+        chain.measure(asked.rows, 30, asked.repeats)
+    if asked.name in {"growth", "all"}:
+        growth.measure()
+
+
+main()
