@@ -97,10 +97,15 @@ class Deployment:
             **self._here(),
         )
 
-    def run(self, request: dg.RunRequest | None = None) -> dg.ExecuteInProcessResult:
+    def run(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
         """Run what a sensor asked for."""
-        job = self.definitions.resolve_job_def(request.job_name or refresh_job(COMPLAINTS))
+        job = self.definitions.resolve_job_def(refresh_job(COMPLAINTS))
         return job.execute_in_process(tags=dict(request.tags), **self._here())
+
+    def refresh(self, months: Sequence[str]) -> dg.ExecuteInProcessResult:
+        """Run the whole chain, from the sources to the champion."""
+        job = self.definitions.resolve_job_def(refresh_job(COMPLAINTS))
+        return job.execute_in_process(tags=range_tags(months), **self._here())
 
     def tick(self, sensor: str = "complaints_source"):
         """Look once with a sensor."""
@@ -108,6 +113,15 @@ class Deployment:
             self.instance, resources=self.definitions.resources, definitions=self.definitions
         ) as context:
             return self.definitions.resolve_sensor_def(sensor).evaluate_tick(context)
+
+    def tock(self, schedule: str):
+        """Look once with a schedule."""
+        with dg.build_schedule_context(
+            self.instance,
+            scheduled_execution_time=dt.datetime(2026, 11, 23, 6, tzinfo=dt.UTC),
+            resources=self.definitions.resources,
+        ) as context:
+            return self.definitions.resolve_schedule_def(schedule).evaluate_tick(context)
 
     def held(self, noun: str) -> tuple[str, ...]:
         """Partitions that a table of the lake holds."""
