@@ -482,9 +482,11 @@ def _rows_by_day(times: pd.Series) -> tuple[tuple[dt.date, int], ...]:
 def _lines(profile: Profile) -> Iterator[dict[str, Any]]:
     """The profile as lines of its table."""
     noise = f"{profile.noise.contradicting_rows:,} rows have a twin with another label."
+    # Of this partition alone: what is kept may not change because another one was admitted.
+    share = profile.rows / max(profile.cost.rows, 1)
     cost = (
-        f"All {profile.cost.rows:,} admitted rows take about {profile.cost.fit_seconds:,.0f} s "
-        f"and {profile.cost.peak_mb:,.0f} MB to train on."
+        f"Its {profile.rows:,} rows add about {share * profile.cost.fit_seconds:,.1f} s and "
+        f"{share * profile.cost.peak_mb:,.1f} MB to a training."
     )
     yield {
         "line": "partition",

@@ -143,6 +143,16 @@ class TestAProfile:
         second = profile(complaints, gate.home, "2015-03", run_id="again", now=gate.now)
 
         assert second.state == first.state
+
+    def test_is_not_written_again_when_another_partition_was_admitted(
+        self, gate, complaints, profiled, drawn
+    ):
+        first = profiled(drawn(100))
+        gate.both("2015-01", drawn(100, month="2015-01", first_id=9_000))
+
+        second = profile(complaints, gate.home, "2015-03", run_id="again", now=gate.now)
+
+        assert second.state == first.state
         assert len(gate.home.lake.history("complaints/profile")) == 2  # made, then written
 
     def test_is_there_for_admitted_partitions_only(self, gate, complaints, drawn):
