@@ -21,14 +21,14 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from ml_assets.errors import FeedbackError, WriteConflict
+from ml_assets.errors import FeedbackError
 from ml_assets.feedback.events import FeedbackEvent, feedback_events
 from ml_assets.feedback.labels import Answer, Label, label_of
 from ml_assets.feedback.log import BIG, predictions
 from ml_assets.problem import Problem
 from ml_assets.storage import Home, UTCDateTime, append_only, metadata
 
-ATTEMPTS = 20
+ATTEMPTS = 5
 BATCHES_PER_DAY = 999
 """Three digits, so that batches sort by name. Dagster bears 36,000 partitions in all."""
 
@@ -153,9 +153,6 @@ def seal(problem: Problem, home: Home, *, now: datetime) -> Sealing:
     """Close what is ripe and in no batch into one, and revise batches whose labels changed.
 
     Several may seal at once; what one has closed the others find closed.
-
-    Raises:
-        WriteConflict: If others sealed again and again meanwhile.
     """
     prepare(home)
     for _ in range(ATTEMPTS):
@@ -164,10 +161,7 @@ def seal(problem: Problem, home: Home, *, now: datetime) -> Sealing:
         found = [*sealing.revised, *([sealing.sealed] if sealing.sealed else [])]
         if not found or _recorded(problem, home, known, found):
             return sealing
-    raise WriteConflict(
-        f"Others sealed batches of {problem.name} at the same time, {ATTEMPTS} times in a row. "
-        "Try again."
-    )
+    return Sealing(None, (), "Others are sealing at the same time; they seal what is ripe.")
 
 
 def sealed_batches(problem: Problem, home: Home) -> tuple[Batch, ...]:
@@ -272,15 +266,6 @@ def members(
 def _members_query(problem: Problem, stretch: Stretch, *, with_input: bool) -> sa.Select[Any]:
     """Answers beside their events, one row for each event, ordered by prediction."""
     p, e = predictions.c, feedback_events.c
-    mine = (p.problem == problem.name) & (p.at <= stretch.predicted_until)
-    # Two ranges that an index finds each; "or" would read the whole log.
-    logged_since = sa.select(p.sequence).where(
-        mine, p.sequence > stretch.logged_after, p.sequence <= stretch.logged_through
-    )
-    ripened_since = sa.select(p.sequence).where(
-        mine, p.at > stretch.predicted_after, p.sequence <= stretch.logged_after
-    )
-    inside = sa.union_all(logged_since, ripened_since)
     about = (
         (e.prediction_id == p.id)
         & (e.problem == p.problem)
@@ -293,10 +278,24 @@ def _members_query(problem: Problem, stretch: Stretch, *, with_input: bool) -> s
     query = (
         sa.select(*(p[name] for name in Answer._fields), p.model_version, text, *said)
         .select_from(joined)
-        .where(p.sequence.in_(inside))
+        .where(p.sequence.in_(_inside(problem, stretch)))
         .order_by(p.id, e.sequence)
     )
     return query.where(e.id.is_not(None) | p.exposed) if silence_counts else query
+
+
+def _inside(problem: Problem, stretch: Stretch) -> sa.CompoundSelect[Any]:
+    """Numbers of the answers of a stretch."""
+    p = predictions.c
+    mine = (p.problem == problem.name) & (p.at <= stretch.predicted_until)
+    # Two ranges that an index finds each; "or" would read the whole log.
+    logged_since = sa.select(p.sequence).where(
+        mine, p.sequence > stretch.logged_after, p.sequence <= stretch.logged_through
+    )
+    ripened_since = sa.select(p.sequence).where(
+        mine, p.at > stretch.predicted_after, p.sequence <= stretch.logged_after
+    )
+    return sa.union_all(logged_since, ripened_since)
 
 
 def _known(problem: Problem, home: Home) -> Known:
@@ -333,12 +332,13 @@ def _proposed(problem: Problem, home: Home, known: Known, *, now: datetime) -> S
             events_through=events,
         )
         counts = _counts(connection, problem, stretch)
+        is_empty = counts.labels == 0 and not _has_answers(connection, problem, stretch)
     again = f" {len(revised)} of {len(known.batches)} batches revised." if revised else ""
     found, needed = (
         counts.labels + counts.contradictory,
         problem.config.feedback.min_batch_labels,
     )
-    if found < needed:
+    if found < needed or is_empty:
         reason = f"{found:,} new labels have passed their delay, {needed:,} make a batch."
         return Sealing(None, revised, reason + again)
     name = _name(known, now)
@@ -349,6 +349,12 @@ def _proposed(problem: Problem, home: Home, known: Known, *, now: datetime) -> S
         return Sealing(None, revised, reason + again)
     batch = Batch(name, 0, now, stretch, counts)
     return Sealing(batch, revised, f"{name} sealed: {counts.labels:,} labels." + again)
+
+
+def _has_answers(connection: sa.Connection, problem: Problem, stretch: Stretch) -> bool:
+    """Whether there is any answer in a stretch, with events or without."""
+    inside = sa.exists().where(predictions.c.sequence.in_(_inside(problem, stretch)))
+    return bool(connection.scalar(sa.select(inside)))
 
 
 def _newest(connection: sa.Connection) -> tuple[int, int]:

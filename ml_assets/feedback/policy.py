@@ -203,8 +203,8 @@ def _judged(policy: Retraining, facts: Facts, trigger: Trigger) -> Decision:
             new = facts.new_rows or facts.new_code or facts.new_labels > 0
             said = "There is something new" if new else "There is nothing new"
             return Decision(new, trigger, f"{said} to learn from since the last training.")
-    said = facts.alert or f"No {trigger} was found."
-    return Decision(facts.alert is not None, trigger, said)
+    unchanged = {"drift": "Nothing drifted.", "performance": "Performance did not fall."}
+    return Decision(facts.alert is not None, trigger, facts.alert or unchanged[trigger])
 
 
 def _labels(

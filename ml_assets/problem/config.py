@@ -247,7 +247,9 @@ class Feedback(Strict):
     negatives: Negatives | None = None
     rating: Rating | None = None
     min_batch_labels: int = Field(
-        default=1, ge=1, description="A batch is not sealed before it has so many."
+        default=1,
+        ge=0,
+        description="A batch is not sealed before it has so many; 0 seals by time alone.",
     )
 
     @property

@@ -1,0 +1,324 @@
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+
+from ml_assets.errors import StorageError, StoreOverloaded
+from ml_assets.feedback import (
+    GroupCommit,
+    log_predictions,
+    predictions,
+    predictions_by_id,
+    write_predictions,
+)
+from ml_assets.storage import Store
+
+KILLS = 25
+
+UNDER_LOAD = """
+import os, sys, threading
+from datetime import UTC, datetime
+from ml_assets.feedback.group_commit import GroupCommit
+from ml_assets.feedback.log import LoggedPrediction, prediction_ids, predictions, write_predictions
+from ml_assets.storage import Store
+
+store = Store(sys.argv[1])
+store.ensure(predictions)
+
+def ask(writer, acknowledged):
+    now = datetime.now(UTC)
+    for id in prediction_ids(now, 5_000):
+        answer = LoggedPrediction(id, "complaints", "v1", now, "{}", "0" * 32, 0.5, True, True)
+        writer.submit(write_predictions, [answer]).result()
+        os.write(acknowledged, f"{id}\\n".encode())
+
+def serve(acknowledged):
+    writer = GroupCommit(store)
+    threads = [threading.Thread(target=ask, args=(writer, acknowledged)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+for line in sys.stdin:
+    acknowledged = os.open(line.strip(), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    child = os.fork()
+    if child == 0:
+        serve(acknowledged)
+        break
+    os.close(acknowledged)
+    print(child, flush=True)
+    os.waitpid(child, 0)
+    print("dead", flush=True)
+"""
+
+
+@pytest.fixture
+def store(any_home):
+    any_home.store.ensure(predictions)
+    return any_home.store
+
+
+class Held:
+    """A writer whose first commit waits, so that what comes meanwhile has to gather."""
+
+    def __init__(self):
+        self.go_on = threading.Event()
+        self.groups = []
+
+    def write(self, connection, groups):
+        self.go_on.wait(10)
+        self.groups.append(len(groups))
+        return write_predictions(connection, groups)
+
+
+def held_up(writer, held, answers):
+    """Submit one answer that occupies the writer, then the others; returns the futures."""
+    first, *others = answers
+    futures = [writer.submit(held.write, [first])]
+    wait_for(lambda: not writer._waiting)
+    return futures + [writer.submit(held.write, [each]) for each in others]
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def written(store):
+    with store.connect() as connection:
+        return set(connection.scalars(sa.select(predictions.c.id)))
+
+
+class TestGroupCommit:
+    def test_resolves_when_the_rows_are_in_the_store(self, store, answered, now):
+        with GroupCommit(store) as writer:
+            for answer in answered(20, at=now):
+                writer.submit(write_predictions, [answer]).result()
+
+                assert answer.id in written(store)
+
+    def test_commits_together_what_came_meanwhile(self, store, answered, now):
+        answers, held = answered(50, at=now), Held()
+        with GroupCommit(store) as writer:
+            futures = held_up(writer, held, answers)
+            held.go_on.set()
+            for future in futures:
+                future.result()
+
+        assert held.groups == [1, 49]
+        assert written(store) == {answer.id for answer in answers}
+
+    def test_serves_many_threads_at_once(self, store, answered, now):
+        answers = answered(400, at=now)
+
+        with GroupCommit(store) as writer, ThreadPoolExecutor(16) as callers:
+            waits = callers.map(
+                lambda answer: writer.submit(write_predictions, [answer]).result(), answers
+            )
+            assert list(waits) == [None] * 400
+
+        assert written(store) == {answer.id for answer in answers}
+
+    def test_serves_asyncio(self, store, answered, now):
+        answers = answered(200, at=now)
+
+        async def ask(writer, answer):
+            await writer.write(write_predictions, [answer])
+            return answer.id in written(store)
+
+        async def serve():
+            with GroupCommit(store) as writer:
+                return await asyncio.gather(*(ask(writer, each) for each in answers))
+
+        assert all(asyncio.run(serve()))
+
+    def test_answers_each_caller_with_its_own(self, store):
+        def lengths(_connection, groups):
+            return [len(group) for group in groups]
+
+        def sums(_connection, groups):
+            return [sum(group) for group in groups]
+
+        with GroupCommit(store) as writer:
+            futures = [
+                writer.submit(write, list(range(size)))
+                for size in range(30)
+                for write in (lengths, sums)
+            ]
+
+        found = [future.result() for future in futures]
+        assert found[::2] == list(range(30))
+        assert found[1::2] == [sum(range(size)) for size in range(30)]
+
+
+class TestDurability:
+    ASKED = ("pragma synchronous", "show synchronous_commit")
+
+    @pytest.mark.parametrize(("durable", "levels"), [(True, {2, "on"}), (False, {1, "off"})])
+    def test_is_the_disks_unless_the_caller_needs_less(self, store, durable, levels):
+        def level(connection, groups):
+            asked = self.ASKED[connection.dialect.name == "postgresql"]
+            return [connection.exec_driver_sql(asked).scalar() for _ in groups]
+
+        with GroupCommit(store, durable=durable) as writer:
+            assert writer.submit(level, []).result() in levels
+
+
+class TestErrors:
+    def test_of_the_store_reach_every_caller_that_waits(self, tmp_path, answered, now):
+        store = Store(f"sqlite:///{tmp_path}/without_tables.sqlite")
+        answers, held = answered(10, at=now), Held()
+
+        with GroupCommit(store) as writer:
+            futures = held_up(writer, held, answers)
+            held.go_on.set()
+
+        for future in futures:
+            with pytest.raises(sa.exc.OperationalError, match="no such table: predictions"):
+                future.result()
+        assert held.groups == [1, 9]
+
+    def test_of_one_callers_rows_reach_that_caller_only(self, store, answered, now):
+        answers, held = answered(10, at=now), Held()
+        log_predictions(store, answers[5:6])
+
+        with GroupCommit(store) as writer:
+            futures = held_up(writer, held, answers)
+            held.go_on.set()
+
+        failed = [place for place, future in enumerate(futures) if future.exception()]
+        assert failed == [5]
+        assert isinstance(futures[5].exception(), sa.exc.IntegrityError)
+        assert written(store) == {answer.id for answer in answers}
+
+    def test_that_nobody_foresaw_reach_the_callers_too(self, store, answered, now):
+        def write(_connection, _groups):
+            raise LookupError("a mistake")
+
+        with GroupCommit(store) as writer:
+            with pytest.raises(LookupError, match="a mistake"):
+                writer.submit(write, [1]).result(10)
+
+            (answer,) = answered(1, at=now)
+            writer.submit(write_predictions, [answer]).result(10)
+
+        assert written(store) == {answer.id}
+
+    def test_reach_asyncio(self, store, answered, now):
+        answers = answered(2, at=now)
+        log_predictions(store, answers[:1])
+
+        async def serve():
+            with GroupCommit(store) as writer:
+                return await asyncio.gather(
+                    *(writer.write(write_predictions, [each]) for each in answers),
+                    return_exceptions=True,
+                )
+
+        refused, taken = asyncio.run(serve())
+        assert isinstance(refused, sa.exc.IntegrityError)
+        assert taken is None
+
+
+class TestBounds:
+    def test_refuses_more_rows_than_may_wait(self, store, answered, now):
+        answers, held = answered(12, at=now), Held()
+
+        with GroupCommit(store, max_waiting_rows=10) as writer:
+            futures = held_up(writer, held, answers[:11])
+            with pytest.raises(
+                StoreOverloaded, match="10 rows wait to be written, and with 1 more"
+            ):
+                writer.submit(held.write, answers[11:])
+            held.go_on.set()
+
+        assert [future.result() for future in futures] == [None] * 11
+        assert written(store) == {answer.id for answer in answers[:11]}
+
+    def test_lets_one_large_submission_in(self, store, answered, now):
+        answers = answered(12, at=now)
+
+        with GroupCommit(store, max_waiting_rows=10) as writer:
+            writer.submit(write_predictions, answers).result()
+
+        assert len(written(store)) == 12
+
+
+class TestClosing:
+    def test_commits_what_waits(self, store, answered, now):
+        answers, held = answered(20, at=now), Held()
+        writer = GroupCommit(store)
+        futures = held_up(writer, held, answers)
+
+        threading.Timer(0.05, held.go_on.set).start()
+        writer.close()
+
+        assert all(future.done() for future in futures)
+        assert written(store) == {answer.id for answer in answers}
+
+    def test_refuses_rows_afterwards(self, store, answered, now):
+        writer = GroupCommit(store)
+        writer.close()
+
+        for _ in range(2):
+            with pytest.raises(StorageError, match="The writer is closed"):
+                writer.submit(write_predictions, answered(1, at=now))
+
+    def test_does_not_mind_a_caller_that_gave_up(self, store, answered, now):
+        answers, held = answered(4, at=now), Held()
+
+        async def ask(writer, answer):
+            await asyncio.wait_for(writer.write(held.write, [answer]), timeout=0.01)
+
+        with GroupCommit(store) as writer:
+            futures = held_up(writer, held, answers[:3])
+            assert futures[2].cancel()
+            with pytest.raises(TimeoutError):
+                asyncio.run(ask(writer, answers[3]))
+            held.go_on.set()
+
+        assert futures[1].result() is None
+        assert answers[1].id in written(store)
+        assert answers[2].id not in written(store)
+
+
+def test_keeps_every_acknowledged_answer_when_killed(problem, home, tmp_path, rng):
+    acknowledged = tmp_path / "acknowledged"
+    acknowledged.touch()
+    home.store.ensure(predictions)
+    program = subprocess.Popen(
+        [sys.executable, "-c", UNDER_LOAD, home.store.url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    seen = 0
+    with program:
+        for _ in range(KILLS):
+            program.stdin.write(f"{acknowledged}\n")
+            program.stdin.flush()
+            child = int(program.stdout.readline())
+            wait_for(lambda: acknowledged.stat().st_size > seen)  # noqa: B023 - called at once
+            time.sleep(rng.uniform(0, 0.03))
+            os.kill(child, signal.SIGKILL)
+            assert program.stdout.readline() == "dead\n"
+
+            new = acknowledged.read_text()[seen:].split()
+            assert len(predictions_by_id(problem, home, new)) == len(new) > 0
+            seen = acknowledged.stat().st_size
+        program.stdin.close()
+
+    everything = acknowledged.read_text().split()
+    assert len(predictions_by_id(problem, home, everything)) == len(everything)
+    with home.store.connect() as connection:
+        assert connection.exec_driver_sql("pragma integrity_check").scalar() == "ok"
