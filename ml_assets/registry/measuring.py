@@ -34,6 +34,7 @@ from ml_assets.features import (
     training_batches,
     training_set_table,
 )
+from ml_assets.features.frames import BATCH_ROWS
 from ml_assets.fingerprint import fingerprint, source_hash
 from ml_assets.problem import Problem
 from ml_assets.registry import tables
@@ -354,7 +355,7 @@ def _answered(
         training_set,
         splits=splits,
         columns=list(bundle.manifest.signature.features),
-        rows=at_most,
+        rows=at_most or BATCH_ROWS,
     )
     answered = [
         batch[keys].assign(answer=bundle.predict(batch)) for batch in _first(batches, at_most)
