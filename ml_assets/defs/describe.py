@@ -114,12 +114,12 @@ def profiled(done: "Profile") -> Said:
             round(each.missing_share, 4),
             each.distinct,
             _range(each),
-            ", ".join(f"{value} ({rows:,})" for value, rows in each.top[:3]),
+            next((f"{value} ({rows:,})" for value, rows in each.top), ""),
             None if each.association is None else round(each.association, 3),
         )
         for each in done.columns
     )
-    names = ["column", "kind", "role", "missing", "distinct", "range", "top", "association"]
+    names = ["column", "kind", "role", "missing", "distinct", "range", "most frequent", "association"]
     return {
         "dagster/row_count": dg.MetadataValue.int(done.rows),
         "plot": metadata.plot(done.plot(), text=f"Profile of {done.partition}"),
