@@ -111,9 +111,9 @@ class Update:
         ) as versions:
             sequences = {run.sequence for runs in self._runs.values() for run in runs}
             if sequences and (self._before or len(sequences) > 1):
-                versions.add_arriving(_reader(self._all_arriving(), self._schema))
+                versions.add_arriving(self._all_arriving(), self._schema)
                 if touched := self._touched(versions):
-                    versions.add_live(_reader(self._all_staying(touched), self._schema))
+                    versions.add_live(self._all_staying(touched), self._schema)
                 versions.compare()
             yield versions
 
@@ -131,9 +131,10 @@ class Update:
         mark = fingerprint(before=state.fingerprint, left_for=taken)
         if made_of := self._made_of.get(partition):
             self._ledger.record_merge(partition, mark, made_of, live=state)
-        lost = partial(versions.lost, live=True, only_moved=True)
         live = by_sequence(self._live(partition))
-        self._write(partition, in_order(_without_lost(live, partition, lost), ()), mark)
+        self._write(
+            partition, in_order(_without_lost(live, partition, versions.moved), ()), mark
+        )
 
     def _bring(self, partition: str, versions: Versions) -> None:
         """Write what a partition is to be made of; only remember it where no row is another."""
@@ -223,15 +224,3 @@ def _without_lost(
         if pile.sequence not in known:
             known[pile.sequence] = lost(Run(partition, pile.sequence))
         yield Pile(pile.sequence, without(pile.batches, known[pile.sequence]))
-
-
-def _reader(
-    rows: Iterable[tuple[str, pa.RecordBatch]], schema: pa.Schema
-) -> pa.RecordBatchReader:
-    """Rows of several partitions, with the column `partition`."""
-    whole = schema.append(pa.field("partition", pa.string()))
-    batches = (
-        pa.record_batch([*batch.columns, pa.repeat(partition, len(batch))], schema=whole)
-        for partition, batch in rows
-    )
-    return pa.RecordBatchReader.from_batches(whole, batches)
