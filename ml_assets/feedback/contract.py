@@ -1,8 +1,7 @@
-"""What a row of feedback must be before a model learns from it: one answer with its label.
+"""What an answer with its label must be before a model learns from it.
 
-The part of the problem's own contract that is known at the moment of prediction is asked as well,
-of the row that was logged: the contract may have become stricter since. Types are not asked here
-but where texts are cast.
+The row that was asked about is held to the problem's own contract, as it was when it was asked: the
+contract may have become stricter since.
 """
 
 import pandera.pandas as pa
@@ -31,15 +30,3 @@ def answer_contract(problem: Problem) -> pa.DataFrameSchema:
             "weight": pa.Column(checks=[pa.Check.gt(0), pa.Check.le(1)]),
         }
     )
-
-
-def input_contract(problem: Problem) -> pa.DataFrameSchema:
-    """What is asked of the row that was logged: checks and gaps of the columns known by then.
-
-    The entity's id is only asked to be there, since an answer about nobody known goes by its own.
-    """
-    schema = problem.schema.select_columns(problem.known_columns)
-    loosened = {"dtype": None, "coerce": False, "unique": False}
-    schema = schema.update_columns(dict.fromkeys(schema.columns, loosened))
-    schema.checks, schema.unique, schema.dtype, schema.coerce = [], None, None, False
-    return schema.update_column(problem.entity_id, checks=[])

@@ -9,15 +9,18 @@ of the store take turns. So a reader that remembers the last one it saw has miss
 """
 
 import hashlib
+import json
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import orjson
 import sqlalchemy as sa
 
 from ml_assets.errors import ProblemError
+from ml_assets.inference.values import is_missing
 from ml_assets.problem import Problem
 from ml_assets.storage import Home, Store, UTCDateTime, append_only, metadata
 
@@ -135,7 +138,12 @@ def input_text(row: Mapping[str, object], kept: Collection[str]) -> str:
         >>> input_text({"state": "CA", "zip_code": "94016"}, kept={"state"})
         '{"state":"CA"}'
     """
-    return orjson.dumps({name: row[name] for name in row if name in kept}, default=str).decode()
+    shown = {name: row[name] for name in row if name in kept}
+    try:
+        return orjson.dumps(shown, default=_plain).decode()
+    except TypeError:  # half a character, or a number beyond 64 bits
+        finite = {name: None if is_missing(value) else value for name, value in shown.items()}
+        return json.dumps(finite, default=_plain)
 
 
 def features_hash(features: Iterable[float | str | None]) -> str:
@@ -155,6 +163,15 @@ def features_hashes(features: "pd.DataFrame") -> list[str]:
     """`features_hash` of every row of a frame as `build_features` makes it."""
     columns = [features[name].astype(object).tolist() for name in features]
     return [features_hash(row) for row in zip(*columns, strict=True)]
+
+
+def _plain(value: object) -> object:
+    """A value of pandas or numpy as JSON has it."""
+    if is_missing(value):
+        return None
+    if isinstance(value, np.generic):
+        return value.item()
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def log_predictions(

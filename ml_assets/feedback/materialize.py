@@ -128,7 +128,7 @@ def materialize_feedback(
         run_id=run_id,
         # What the builder of training sets compares: features of other code are not mixed in.
         code_hash=feature_recipe(problem),
-        fingerprint=feedback_fingerprint(problem, sealed),
+        fingerprint=feedback_fingerprint(feedback_recipe(problem), sealed),
     )
     live = home.lake.partitions(feedback_table(problem)).get(batch)
     last = feedback_partitions(problem, home).get(batch)
@@ -149,8 +149,9 @@ def pending_batches(problem: Problem, home: Home) -> dict[str, str]:
     A sensor asks for one run per batch and fingerprint, so that each revision is made once.
     """
     live = home.lake.partitions(feedback_table(problem))
+    recipe = feedback_recipe(problem)
     wanted = {
-        batch.batch: feedback_fingerprint(problem, batch)
+        batch.batch: feedback_fingerprint(recipe, batch)
         for batch in sealed_batches(problem, home)
     }
     return {
@@ -183,13 +184,11 @@ def feedback_partitions(problem: Problem, home: Home) -> dict[str, FeedbackParti
     }
 
 
-def feedback_fingerprint(problem: Problem, batch: Batch) -> str:
-    """Hash of everything that the rows of a batch follow from."""
+def feedback_recipe(problem: Problem) -> str:
+    """Hash of everything but the labels that rows of feedback follow from."""
     config = problem.config
     return fingerprint(
-        labels=batch.counts.content_hash,
-        takes_in=batch.takes_in,
-        recipe=feature_recipe(problem),
+        features=feature_recipe(problem),
         contract=source_hash(problem.contract, hold_to_feedback_contract, _decide),
         rule=config.feedback.model_dump(mode="json", exclude={"personal", "min_batch_labels"}),
         kind=config.kind,
@@ -199,6 +198,11 @@ def feedback_fingerprint(problem: Problem, batch: Batch) -> str:
         ),
         libraries=library_versions("pandera"),
     )
+
+
+def feedback_fingerprint(recipe: str, batch: Batch) -> str:
+    """Hash of everything that the rows of a batch follow from."""
+    return fingerprint(recipe=recipe, labels=batch.counts.content_hash, takes_in=batch.takes_in)
 
 
 def feedback_table(problem: Problem) -> str:

@@ -4,28 +4,32 @@ Each answer goes to one of two halves: its features beside label and weight, by 
 that makes features of validated rows, or what was logged beside the reasons why not.
 """
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 import pandas as pd
-import pandera.pandas as pandera
 import pyarrow as pa
+import pyarrow.compute as pc
 from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaErrors
 
-from ml_assets.errors import ContractError, ProblemError
+from ml_assets.errors import ProblemError
 from ml_assets.features.view import contract_frame, feature_table
 from ml_assets.feedback.batches import Member
-from ml_assets.feedback.contract import answer_contract, input_contract
+from ml_assets.feedback.contract import answer_contract
+from ml_assets.inference.inputs import InputContract
+from ml_assets.inference.values import as_text
 from ml_assets.problem import Problem
-from ml_assets.problem.config import Source
-from ml_assets.validation.casting import TYPES, WORDS, cast
+from ml_assets.validation import Verdict, hold_to_contract
+from ml_assets.validation.casting import TYPES
 
 CONTRADICTORY = "labels of the same time contradict each other"
-MISSING = "is missing"
 
 OWN = pa.schema(
     [
@@ -39,9 +43,6 @@ OWN = pa.schema(
 
 ANSWER = pa.schema([*OWN, ("label", pa.float64())])
 QUARANTINED = pa.schema([*ANSWER, ("input", pa.string()), ("reasons", pa.string())])
-
-Broken = dict[str, np.ndarray]
-"""A rule, and which rows break it: shape (rows,), true where they do."""
 
 
 class Halves(NamedTuple):
@@ -59,16 +60,10 @@ class Halves(NamedTuple):
     """Rows by the rule that they broke, without the contradictory ones."""
 
 
-class Inputs(NamedTuple):
-    """Logged rows in the types of the contract."""
-
-    frame: pd.DataFrame
-    """The columns that features may read; a cell that could not be read is missing."""
-    uncast: Broken
-
-
 def hold_to_feedback_contract(problem: Problem, members: Sequence[Member]) -> Halves:
     """Turn what is known about answers into rows to learn from, where they can be.
+
+    The rows that were logged are held to the contract as those of a request are.
 
     Args:
         problem: Whose.
@@ -76,51 +71,42 @@ def hold_to_feedback_contract(problem: Problem, members: Sequence[Member]) -> Ha
     """
     labelled = [member for member in members if member.label.value is not None]
     contradictory = [member for member in members if member.label.is_contradictory]
-    inputs, answers = read_inputs(problem, labelled), _answers(labelled)
-    broken = _broken_rules(problem, inputs, answers)
-    bad = np.zeros(len(labelled), dtype=bool)
-    for rows in broken.values():
-        bad |= rows
-    aside = [labelled[row] for row in np.flatnonzero(bad)]
+    held = _hold_inputs(problem, labelled)
+    reasons = _joined(held.reasons.to_pylist(), _broken_answers(problem, labelled))
+    bad = [row for row, why in enumerate(reasons) if why]
+    good = np.array([not why for why in reasons], dtype=bool)
+    # The verdict has dropped rows of its own; of what it left, those that broke nothing else stay.
+    inputs = held.valid.filter(pa.array(good[pc.is_null(held.reasons).to_numpy(False)]))
+    aside = set_aside([labelled[row] for row in bad], [reasons[row] for row in bad])
+    torn = set_aside(contradictory, [CONTRADICTORY] * len(contradictory))
     return Halves(
-        valid=_with_features(problem, inputs.frame, answers, np.flatnonzero(~bad)),
-        quarantined=pa.concat_tables(
-            [
-                set_aside(aside, _reasons(broken, np.flatnonzero(bad))),
-                set_aside(contradictory, [CONTRADICTORY] * len(contradictory)),
-            ]
-        ),
+        valid=_with_features(problem, inputs, [labelled[row] for row in np.flatnonzero(good)]),
+        quarantined=pa.concat_tables([aside, torn]),
         contradictory=len(contradictory),
         unlabelled=len(members) - len(labelled) - len(contradictory),
-        broken={rule: int(rows.sum()) for rule, rows in broken.items()},
+        broken=dict(Counter(rule for row in bad for rule in reasons[row].split("; "))),
     )
 
 
-def read_inputs(problem: Problem, members: Sequence[Member]) -> Inputs:
-    """Bring logged rows to the types of the contract, as rows of a source are brought to them."""
-    logged = [orjson.loads(member.input) for member in members]
-    cells, uncast = {}, {}
-    for name in problem.known_columns:
-        field = problem.fields[name]
-        texts = [as_text(row.get(name), problem.config.source) for row in logged]
-        column = cast(pa.chunked_array([texts], pa.string()), field, problem.config.source)
-        cells[name] = column.cells
-        if field.kind != "text":
-            uncast[f"{name}: {WORDS[field.kind]}"] = column.uncast
-    frame = contract_frame(problem, pa.table(cells))
-    # Nobody known was asked about: then the answer stands for itself.
-    ids = pd.Series([member.answer.id for member in members], index=frame.index, dtype="str")
-    frame[problem.entity_id] = frame[problem.entity_id].fillna(ids)
-    return Inputs(frame, uncast)
+def _hold_inputs(problem: Problem, members: Sequence[Member]) -> Verdict:
+    """Logged rows, held to the part of the contract that is known at the moment of prediction."""
+    logged = [_logged(member.input) for member in members]
+    source = problem.config.source
+    raw = {
+        name: pa.array([as_text(row.get(name), source) for row in logged], pa.string())
+        for name in problem.known_columns
+    }
+    known_part: Any = InputContract(problem)
+    # The same entity may be answered about twice, so nothing is looked for that comes again.
+    return hold_to_contract(replace(problem, contract=known_part), pa.table(raw), duplicated=())
 
 
-def as_text(value: object, source: Source) -> str | None:
-    """A cell of JSON as a source would write it."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return source.true[0] if value else source.false[0]
-    return orjson.dumps(value).decode()
+def _logged(text: str) -> dict[str, Any]:
+    try:
+        row: dict[str, Any] = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        row = json.loads(text)  # half a character, or a number beyond 64 bits
+    return row
 
 
 def set_aside(members: Sequence[Member], reasons: Sequence[str]) -> pa.Table:
@@ -144,65 +130,44 @@ def _answers(members: Sequence[Member]) -> pa.Table:
     return pa.table(columns, schema=ANSWER)
 
 
-def _broken_rules(problem: Problem, inputs: Inputs, answers: pa.Table) -> Broken:
-    """Every rule that some row breaks. A cell that could not be read is not missing as well."""
-    answer_schema, input_schema = _contracts(problem)
-    broken = {
-        **inputs.uncast,
-        **_ask(answer_schema, answers.to_pandas()),
-        **_ask(input_schema, inputs.frame),
-    }
-    for rule, unreadable in inputs.uncast.items():
-        missing = f"{rule.partition(':')[0]}: {MISSING}"
-        if missing in broken:
-            broken[missing] = broken[missing] & ~unreadable
-    return {rule: rows for rule, rows in sorted(broken.items()) if rows.any()}
-
-
-def _contracts(problem: Problem) -> tuple[pandera.DataFrameSchema, pandera.DataFrameSchema]:
-    return answer_contract(problem), input_contract(problem)
-
-
-def _ask(schema: pandera.DataFrameSchema, rows: pd.DataFrame) -> Broken:
-    """Which rows break which rule of a schema; the frame's index counts from 0."""
+def _broken_answers(problem: Problem, members: Sequence[Member]) -> list[str | None]:
+    """For each answer, the rules that it or its label broke."""
+    rows = _answers(members).to_pandas()
     # An environment variable can switch Pandera off; then every row would hold the contract.
     with config_context(
         validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA
     ):
         try:
-            schema.validate(rows, lazy=True)
+            answer_contract(problem).validate(rows, lazy=True)
         except SchemaErrors as errors:
             return _sorted_out(errors.failure_cases, len(rows))
-    return {}
+    return [None] * len(rows)
 
 
-def _sorted_out(cases: pd.DataFrame, rows: int) -> Broken:
-    broken: Broken = {}
-    for (column, check), found in cases.groupby(["column", "check"]):
-        if found["index"].isna().any():
-            raise ContractError(
-                f"Feedback cannot be judged: {column} as a whole breaks {check}: "
-                f"{found['failure_case'].iloc[0]}. Correct the contract."
-            )
-        places = np.zeros(rows, dtype=bool)
-        places[found["index"].to_numpy(dtype=np.int64)] = True
-        broken[f"{column}: {MISSING if check == 'not_nullable' else check}"] = places
+def _sorted_out(cases: pd.DataFrame, rows: int) -> list[str | None]:
+    broken: list[str | None] = [None] * rows
+    ordered = cases.sort_values(["index", "column", "check"])
+    named = zip(ordered["index"], ordered["column"], ordered["check"], strict=True)
+    for row, column, check in named:
+        broken[row] = "; ".join(filter(None, [broken[row], f"{column}: {check}"]))
     return broken
 
 
-def _reasons(broken: Broken, rows: np.ndarray) -> list[str]:
-    """For each of the rows, the rules that it broke."""
-    return ["; ".join(rule for rule, places in broken.items() if places[row]) for row in rows]
+def _joined(first: Sequence[str | None], second: Sequence[str | None]) -> list[str]:
+    """Reasons of two judges, row by row; empty where neither has any."""
+    return ["; ".join(filter(None, pair)) for pair in zip(first, second, strict=True)]
 
 
-def _with_features(
-    problem: Problem, inputs: pd.DataFrame, answers: pa.Table, rows: np.ndarray
-) -> pa.Table:
+def _with_features(problem: Problem, inputs: pa.Table, members: Sequence[Member]) -> pa.Table:
     """The features of some rows, beside their label and what they came from."""
-    kept = inputs.iloc[rows].reset_index(drop=True)
-    beside = answers.take(pa.array(rows, pa.int64()))
-    kept[problem.target] = beside["label"].to_pandas()
-    table = feature_table(problem, kept)
+    beside = _answers(members)
+    frame = contract_frame(problem, inputs)
+    # Nobody known was asked about: then the answer stands for itself.
+    frame[problem.entity_id] = frame[problem.entity_id].fillna(
+        beside["prediction_id"].to_pandas()
+    )
+    frame[problem.target] = beside["label"].to_pandas()
+    table = feature_table(problem, frame)
     if taken := sorted(set(table.column_names) & set(OWN.names)):
         raise ProblemError(
             f"{problem.name}: the feature {', '.join(taken)} has the name of a column of the "

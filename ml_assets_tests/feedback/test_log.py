@@ -115,6 +115,25 @@ class TestWhatIsLogged:
 
         assert json.loads(input_text(row, kept=set(row))) == row
 
+    def test_keeps_what_a_frame_or_a_careless_client_has(self):
+        row = {
+            "time": pd.Timestamp("2026-11-20", tz="UTC"),
+            "none": pd.NaT,
+            "nan": np.float64("nan"),
+            "number": np.int64(5),
+            "large": 10**30,
+            "half": "\ud800",
+        }
+
+        assert json.loads(input_text(row, kept=set(row))) == {
+            "time": "2026-11-20T00:00:00+00:00",
+            "none": None,
+            "nan": None,
+            "number": 5,
+            "large": 10**30,
+            "half": "\ud800",
+        }
+
 
 class TestFeaturesHash:
     def test_is_the_same_for_a_row_alone_and_in_a_frame(self):

@@ -167,8 +167,9 @@ class TestQuarantine:
         )
         assert row["prediction_id"] == bad
         assert row["reasons"] == (
-            "date_sent_to_company: is not a time; issue: is missing; "
-            r"state: str_matches('^([A-Z]{2}|UNITED STATES MINOR OUTLYING ISLANDS)$')"
+            "issue: is missing; "
+            "state: str_matches('^([A-Z]{2}|UNITED STATES MINOR OUTLYING ISLANDS)$'); "
+            "date_sent_to_company: is not a time"
         )
         assert '"state":"California"' in row["input"]
         assert set(partition.broken.values()) == {1}
@@ -209,6 +210,17 @@ class TestQuarantine:
         aside = {*lake.rows("feedback_quarantined")["prediction_id"].to_pylist()}
         assert (len(kept), len(aside)) == (40, 2)
         assert kept | aside == set(ids)
+
+    def test_keeps_labels_that_the_problem_does_not_have(self, lake, log, home):
+        *good, bad = log(30, at=OLD)
+        events = [label_by_id(lake.problem, each) for each in [*good, bad]]
+        record_feedback(home, [*events[:-1], events[-1]._replace(value=7.0)])
+        lake.seal()
+
+        partition = lake.materialize()
+
+        assert partition.broken == {"label: isin([0.0, 1.0])": 1}
+        assert lake.rows("feedback_quarantined")["prediction_id"].to_pylist() == [bad]
 
 
 class TestGate:
@@ -326,7 +338,7 @@ class TestOrder:
     @pytest.mark.parametrize("seed", range(3))
     def test_does_not_change_the_content(self, problem, answered, tmp_path, seed):
         answers = answered(60, at=OLD)
-        events = [label_by_id(problem, answer) for answer in answers]
+        events = [label_by_id(problem, answer.id) for answer in answers]
         rng = np.random.default_rng(seed)
         sent = [event for event in events for _ in range(rng.integers(1, 4))]
         late = [[] for _ in range(5)]
@@ -350,10 +362,10 @@ class TestOrder:
         return lake.materialize().state.content_hash
 
 
-def label_by_id(problem, answer):
+def label_by_id(problem, prediction):
     sent = {
-        "prediction_id": answer.id,
-        "label": int(answer.id[-1] in "02468ace"),
+        "prediction_id": prediction,
+        "label": int(prediction[-1] in "02468ace"),
         "at": "2026-10-01",
     }
     return feedback_event(problem, sent, source="test", now=NOW)
