@@ -46,6 +46,16 @@ def without(batches: Iterable[pa.RecordBatch], lost: np.ndarray) -> Iterator[pa.
         yield batch.filter(pa.array(nearest != rows))
 
 
+def by_partition(batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Cut a batch of live rows where the column `partition` changes."""
+    runs = pc.run_end_encode(batch.column("partition"))
+    ends = runs.run_ends.to_pylist()
+    for partition, (start, end) in zip(
+        runs.values.to_pylist(), pairwise([0, *ends]), strict=True
+    ):
+        yield partition, batch.slice(start, end - start)
+
+
 def by_sequence(batches: Iterable[pa.RecordBatch]) -> Iterator[Pile]:
     """Cut batches where the delivery changes."""
     for batch in batches:

@@ -6,7 +6,7 @@ yet is still due.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from ml_assets.fingerprint import fingerprint, source_hash
 from ml_assets.ingestion.ledger import Ledger
 from ml_assets.ingestion.merging import (
     Pile,
+    by_partition,
     by_sequence,
     in_order,
     joined,
@@ -197,11 +198,12 @@ class Update:
                 for batch in pile.batches:
                     yield partition, batch
 
-    def _all_staying(self, partitions: Iterable[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
-        for partition in partitions:
-            due = self._due.get(partition)
-            for batch in self._live(partition):
-                yield partition, staying(batch, due, self._reading) if due else batch
+    def _all_staying(self, partitions: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """Live rows of some partitions that are not read again."""
+        for batch in self._lake.batches(self._table, partitions=partitions):
+            for partition, part in by_partition(batch):
+                due, rows = self._due.get(partition), aligned(part, self._schema, {})
+                yield partition, staying(rows, due, self._reading) if due else rows
 
     def _hashes(self, sequences: Iterable[int]) -> list[str]:
         """Content hashes of deliveries, oldest first."""
