@@ -1,5 +1,14 @@
 """The one path from a raw row to a prediction: in batch, online and embedded.
 
-`compiled` turns a fitted pipeline into direct look-ups, put together from `tokens` and `bags`
-(text), `encoders` and `lookups` (columns), `affine`, `linear`, `trees` and `links` (models).
+`predictor` is the path: `inputs` (the known part of the contract, read by `values`, judged by
+`rules`), `featuring`, and the model. Each part has a direct way for single rows: `compiled` turns a
+fitted pipeline into look-ups (`encoders`, `lookups`, `affine`; `bags`, `grams`, `tokens` for text;
+`linear`, `trees`, `links`), `tracing` turns code written for frames into functions of one row
+(`columns`, `scalars`). `agreement` compares them with the ways of training; `loading` takes
+models from the registry.
 """
+
+from ml_assets.inference.loading import load_predictor
+from ml_assets.inference.predictor import Answer, Prediction, Predictor, Ways
+
+__all__ = ["Answer", "Prediction", "Predictor", "Ways", "load_predictor"]

@@ -8,6 +8,7 @@ has no direct path, the row goes through `validation` as a table of one, which s
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,7 +78,7 @@ class Inputs:
     """
 
     def __init__(self, problem: Problem) -> None:
-        self._whole = problem
+        self._every = problem.fields.keys()
         self._problem = replace(problem, contract=InputContract(problem))  # type: ignore[arg-type]
         self.columns = tuple(self._problem.fields)
         self.not_direct: str | None = None
@@ -102,41 +103,54 @@ class Inputs:
             InvalidRows: If a row breaks a rule, or has a column that the contract lacks.
         """
         held = [self.hold_one(row) for row in rows]
-        broken = [
-            _broken(place, rule, rows[place])
-            for place, each in enumerate(held)
-            for rule in each.broken
-        ]
-        if broken:
-            raise InvalidRows(broken[:MOST_BROKEN], rows=len(rows))
+        if any(each.broken for each in held):
+            raise _refusal(rows, held)
         return [each.row for each in held]
 
     def hold_one(self, row: Mapping[str, Any]) -> Held:
         """Read one row, and say which rules it breaks."""
-        unknown = tuple(
-            map(self._unknown, sorted(row.keys() - self._whole.fields.keys(), key=str))
-        )
-        if self.not_direct is None:
-            try:
-                found = self._directly(row)
-            except (ArithmeticError, ValueError):
-                found = self.as_table(row)
-        else:
-            found = self.as_table(row)
-        return Held(found.row, unknown + found.broken) if unknown else found
+        found = self._directly(row)
+        if row.keys() <= self._every:
+            return found
+        unknown = map(self._unknown, sorted(row.keys() - self._every, key=str))
+        return Held(found.row, (*unknown, *found.broken))
 
-    def as_table(self, row: Mapping[str, Any]) -> Held:
-        """Read one row by way of `validation`, as a table of one."""
-        odd = [name for name in self.columns if not _is_cell(row.get(name))]
-        cells = {name: None if name in odd else as_text(row.get(name)) for name in self.columns}
-        raw = pa.table({name: pa.array([cell], pa.string()) for name, cell in cells.items()})
-        verdict = hold_to_contract(self._problem, raw)
-        reasons = verdict.reasons[0].as_py()
-        broken = [] if reasons is None else _without_gaps(reasons.split("; "), odd)
-        typed = verdict.valid.to_pylist()[0] if reasons is None else dict.fromkeys(self.columns)
-        return Held(
-            typed, tuple(f"{name}: {self._kind_words(name)}" for name in odd) + tuple(broken)
+    def by_table(self, rows: Sequence[Mapping[str, Any]]) -> list[Held]:
+        """Read rows by way of `validation`, as a table; columns without a name are ignored."""
+        odd = [[name for name in self.columns if not _is_cell(row.get(name))] for row in rows]
+        raw = pa.table(
+            {
+                name: pa.array(
+                    [
+                        None if name in skipped else self._text(row.get(name))
+                        for row, skipped in zip(rows, odd, strict=True)
+                    ],
+                    pa.string(),
+                )
+                for name in self.columns
+            }
         )
+        verdict = hold_to_contract(self._problem, raw)
+        valid = iter(verdict.valid.to_pylist())
+        return [
+            self._held(next(valid), (), skipped)
+            if reasons is None
+            else self._held(dict.fromkeys(self.columns), reasons.split("; "), skipped)
+            for reasons, skipped in zip(verdict.reasons.to_pylist(), odd, strict=True)
+        ]
+
+    def disable(self, reason: str) -> None:
+        """Take the way of tables from now on."""
+        self.not_direct = reason
+
+    def _held(self, row: Row, reasons: Sequence[str], odd: Sequence[str]) -> Held:
+        """A row with its broken rules; an unreadable value is not also missing."""
+        gaps = {f"{name}: {MISSING}" for name in odd}
+        unreadable = tuple(f"{name}: {self._kind_words(name)}" for name in odd)
+        return Held(row, unreadable + tuple(rule for rule in reasons if rule not in gaps))
+
+    def _text(self, value: Any) -> str | None:
+        return as_text(value, self._problem.config.source)
 
     def _prepare(self) -> None:
         rules = rules_of(self._problem)
@@ -148,6 +162,14 @@ class Inputs:
         self._row_rules = rules.of_rows
 
     def _directly(self, row: Mapping[str, Any]) -> Held:
+        if self.not_direct is None:
+            try:
+                return self._read(row)
+            except (ArithmeticError, ValueError):
+                pass  # an odd text or moment, about which Python and Arrow may differ
+        return self.by_table([row])[0]
+
+    def _read(self, row: Mapping[str, Any]) -> Held:
         typed: dict[str, Any] = {}
         broken: list[str] = []
         for name, read, is_required, rules in self._readers:
@@ -198,9 +220,13 @@ def _is_cell(value: Any) -> bool:
     return is_single(value)
 
 
-def _without_gaps(rules: list[str], odd: Sequence[str]) -> list[str]:
-    """Rules without those that say a value is missing which is there, and unreadable."""
-    return [rule for rule in rules if rule not in {f"{name}: {MISSING}" for name in odd}]
+def _refusal(rows: Sequence[Mapping[str, Any]], held: Sequence[Held]) -> InvalidRows:
+    broken = (
+        _broken(place, rule, rows[place])
+        for place, each in enumerate(held)
+        for rule in each.broken
+    )
+    return InvalidRows(list(islice(broken, MOST_BROKEN)), rows=len(rows))
 
 
 def _broken(place: int, rule: str, row: Mapping[str, Any]) -> BrokenField:

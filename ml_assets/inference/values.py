@@ -9,7 +9,7 @@ import datetime as dt
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -33,46 +33,36 @@ LARGEST_WHOLE = 10**18
 LARGEST_WHOLE_FLOAT = 1e16
 """Beyond it Python writes a float with an exponent, which is no whole number to `casting`."""
 
-TRUTHS = ("true", "false")
-"""What `as_text` makes of a truth."""
-
 REMEMBERED_TIMES = 10_000
 
 
 def reader(field: Field, source: Source) -> Reader:
     """Return the function that reads one value of a column."""
     missing = frozenset(source.missing)
-    readers: dict[str, Callable[[], Reader]] = {
-        "text": lambda: _plain_text,
-        "number": lambda: _number,
-        "integer": lambda: _integer,
-        "boolean": lambda: _truth(frozenset(source.true), frozenset(source.false)),
-        "time": lambda: _time(tuple(source.date_formats)),
-    }
-    read = readers[field.kind]()
-
-    unquoted = [word for word in missing if NUMBER_TEXT.fullmatch(word) or word in TRUTHS]
+    read = _READERS[field.kind](source)
 
     def readable(value: Any) -> Any:
         if value.__class__ is str:
             is_short = len(value) <= LONGEST_MISSING and len(value.encode()) <= LONGEST_MISSING
             return None if is_short and trimmed(value) in missing else read(value)
-        if is_missing(value) or (unquoted and as_text(value) in unquoted):
+        if is_missing(value):
             return None
         if not is_single(value):
             return UNREADABLE
+        if as_text(value, source) in missing:
+            return None
         return read(value.item() if isinstance(value, np.generic) else value)
 
     return readable
 
 
-def as_text(value: Any) -> str | None:
+def as_text(value: Any, source: Source) -> str | None:
     """A value as `raw` would have it, for the columns that Arrow casts; None where missing."""
     if is_missing(value):
         return None
     match value:
         case bool() | np.bool_():
-            return TRUTHS[0] if value else TRUTHS[1]
+            return source.true[0] if value else source.false[0]
         case dt.date():
             return value.isoformat()
     return str(value)
@@ -109,46 +99,55 @@ def _is_doubtful(character: str) -> bool:
     return not "!" <= character <= "~" and unicodedata.category(character)[0] in "CZ"
 
 
-def _plain_text(value: Any) -> Any:
-    if value.__class__ is not str:
-        return as_text(value)
-    if not value.isascii():
-        value.encode()  # half a surrogate pair is no text, and raises ValueError
-    return value
+def _text_reader(source: Source) -> Reader:
+    def read(value: Any) -> Any:
+        if value.__class__ is not str:
+            return as_text(value, source)
+        if not value.isascii():
+            value.encode()  # half a surrogate pair is no text, and raises ValueError
+        return value
+
+    return read
 
 
-def _number(value: Any) -> Any:
-    if value.__class__ is str:
-        words = trimmed(value)
-        if NUMBER_TEXT.fullmatch(words) is None:
+def _number_reader(source: Source) -> Reader:  # noqa: ARG001 - as the others
+    def read(value: Any) -> Any:
+        if value.__class__ is str:
+            words = trimmed(value)
+            value = float(words) if NUMBER_TEXT.fullmatch(words) else None
+        if isinstance(value, bool) or not isinstance(value, int | float):
             return UNREADABLE
-        value = float(words)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return UNREADABLE
-    try:
-        number = float(value)
-    except OverflowError:
-        return UNREADABLE
-    return number if math.isfinite(number) else UNREADABLE
+        try:
+            number = float(value)
+        except OverflowError:
+            return UNREADABLE
+        return number if math.isfinite(number) else UNREADABLE
+
+    return read
 
 
-def _integer(value: Any) -> Any:
-    if value.__class__ is str:
-        words = trimmed(value)
-        return int(words.partition(".")[0]) if WHOLE_TEXT.fullmatch(words) else UNREADABLE
-    if isinstance(value, bool):
-        return UNREADABLE
-    if isinstance(value, float):
-        is_whole = value.is_integer() and abs(value) < LARGEST_WHOLE_FLOAT
-        return int(value) if is_whole else UNREADABLE
-    return value if isinstance(value, int) and abs(value) < LARGEST_WHOLE else UNREADABLE
+def _integer_reader(source: Source) -> Reader:  # noqa: ARG001 - as the others
+    def read(value: Any) -> Any:
+        if value.__class__ is str:
+            words = trimmed(value)
+            return int(words.partition(".")[0]) if WHOLE_TEXT.fullmatch(words) else UNREADABLE
+        if isinstance(value, bool):
+            return UNREADABLE
+        if isinstance(value, float):
+            is_whole = value.is_integer() and abs(value) < LARGEST_WHOLE_FLOAT
+            return int(value) if is_whole else UNREADABLE
+        return value if isinstance(value, int) and abs(value) < LARGEST_WHOLE else UNREADABLE
+
+    return read
 
 
-def _truth(true: frozenset[str], false: frozenset[str]) -> Reader:
+def _truth_reader(source: Source) -> Reader:
+    true, false = frozenset(source.true), frozenset(source.false)
+
     def read(value: Any) -> Any:
         if isinstance(value, bool):
             return value
-        words = trimmed(value if isinstance(value, str) else str(as_text(value)))
+        words = trimmed(str(as_text(value, source)))
         if words in true:
             return True
         return False if words in false else UNREADABLE
@@ -156,20 +155,29 @@ def _truth(true: frozenset[str], false: frozenset[str]) -> Reader:
     return read
 
 
-def _time(formats: Sequence[str]) -> Reader:
+def _time_reader(source: Source) -> Reader:
+    formats = tuple(source.date_formats)
+
     @lru_cache(REMEMBERED_TIMES)
     def parsed(text: str) -> Any:
         found = moment(text, formats)
         return UNREADABLE if found is None else found
 
     def read(value: Any) -> Any:
-        if value.__class__ is str:
-            return parsed(trimmed(value))
         if isinstance(value, dt.datetime):
             return _in_utc(value)
-        return parsed(str(as_text(value)))
+        return parsed(trimmed(str(as_text(value, source))))
 
     return read
+
+
+_READERS: Mapping[str, Callable[[Source], Reader]] = {
+    "text": _text_reader,
+    "number": _number_reader,
+    "integer": _integer_reader,
+    "boolean": _truth_reader,
+    "time": _time_reader,
+}
 
 
 def _in_utc(value: dt.datetime) -> dt.datetime:

@@ -208,7 +208,7 @@ def rows_like(row):
 def test_reads_a_row_as_a_table_of_one_is_read(inputs, row):
     directly = inputs.hold_one(row)
 
-    by_table = inputs.as_table(row)
+    (by_table,) = inputs.by_table([row])
     assert set(directly.broken) == set(by_table.broken)
     if not by_table.broken:
         assert directly.row == by_table.row
@@ -223,7 +223,7 @@ def test_reads_sampled_rows_of_every_problem_directly(problem):
     held = inputs.hold(rows)
 
     assert inputs.not_direct is None
-    assert held == [inputs.as_table(row).row for row in rows]
+    assert held == [each.row for each in inputs.by_table(rows)]
 
 
 class TestWhatIsAsked:
@@ -252,7 +252,7 @@ class TestWhatIsAsked:
 
         assert "weight_kg: is no outlier" in inputs.not_direct
         assert "median" in inputs.not_direct
-        assert inputs.hold([GOOD]) == [inputs.as_table(GOOD).row]
+        assert inputs.hold([GOOD]) == [inputs.by_table([GOOD])[0].row]
 
 
 class TestRefusals:

@@ -1,0 +1,202 @@
+"""From raw rows to predictions: the one path of the service, of batches and of embedded use.
+
+A row is held to the known part of the contract (`inputs`), becomes features (`featuring`) and is
+answered by the model (`compiled`). Each of the three has a direct way for single rows and the way
+that training took, through frames, Pandera and scikit-learn, which says what is right: the direct
+ways are compared with it on sampled rows whenever a predictor is made, and left where they differ.
+Logging, limits and who may ask are for whoever answers requests.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from ml_assets.errors import InferenceError, NotCompilable
+from ml_assets.inference.agreement import (
+    differing_answer,
+    differing_feature,
+    differing_input,
+    trial_rows,
+)
+from ml_assets.inference.compiled import Compiled, compile_pipeline
+from ml_assets.inference.featuring import Features, Featuring, features_of, frame_of
+from ml_assets.inference.inputs import Inputs
+from ml_assets.problem import Problem
+from ml_assets.registry import Bundle
+
+TRIAL_ROWS = 100
+"""Rows on which the direct ways are compared with the others."""
+
+THRESHOLD = 0.5
+"""Probability from which on a decision is positive, as the metrics have it."""
+
+Rows: TypeAlias = "Sequence[Mapping[str, Any]] | pd.DataFrame | pa.Table"
+
+
+class Prediction(NamedTuple):
+    """What the model answers for one row."""
+
+    value: float
+    """The probability of a positive label, or the value of a regression."""
+    decision: bool | None
+    """What the threshold makes of a probability; None for a regression."""
+
+
+class Answer(NamedTuple):
+    """A prediction, and what the model read of the row."""
+
+    prediction: Prediction
+    features: Features
+
+
+class Ways(NamedTuple):
+    """Why a part of the path is not the direct one; None where it is."""
+
+    contract: str | None
+    features: str | None
+    model: str | None
+
+    @property
+    def are_direct(self) -> bool:
+        """Whether the whole path is direct."""
+        return not any(self)
+
+
+class Predictor:
+    """A model that answers raw rows.
+
+    Attributes:
+        problem: Whose model it is.
+        bundle: The model.
+        version: Its name, where it has one.
+        inputs: What a row must be.
+        featuring: What the model reads of a row.
+    """
+
+    def __init__(self, problem: Problem, bundle: Bundle, *, version: str = "") -> None:
+        self.problem = problem
+        self.bundle = bundle
+        self.version = version
+        self.inputs = Inputs(problem)
+        self.featuring = Featuring(problem, bundle.manifest.signature.features)
+        self._compiled: Compiled | None = None
+        self._not_compiled: str | None = None
+        try:
+            self._compiled = _compiled(bundle)
+        except NotCompilable as error:
+            self._not_compiled = str(error)
+        self._leave_ways_that_differ(trial_rows(problem, TRIAL_ROWS))
+
+    @property
+    def ways(self) -> Ways:
+        """Which parts of the path are direct, and why others are not."""
+        return Ways(self.inputs.not_direct, self.featuring.not_direct, self._not_compiled)
+
+    def predict(self, rows: Rows) -> list[Prediction]:
+        """Answer raw rows.
+
+        Args:
+            rows: n mappings from column to value as a source or JSON has them, or a frame or
+                Arrow table of them; columns of the contract that are not known yet are ignored,
+                and of a frame or table those that the contract does not have.
+
+        Returns:
+            n predictions.
+
+        Raises:
+            InvalidRows: If a row breaks a rule; all broken rules are named.
+            InferenceError: If the model has no answer to a row.
+        """
+        return [answer.prediction for answer in self.answers(self._as_mappings(rows))]
+
+    def answer(self, row: Mapping[str, Any]) -> Answer:
+        """Answer one raw row; see `predict`."""
+        (held,) = self.inputs.hold([row])
+        features = self.featuring.one(held)
+        value = self._compiled.one(features) if self._compiled else math.nan
+        if math.isnan(value):
+            (value,) = self._by_pipeline([features]).tolist()
+        return Answer(self._prediction(value), features)
+
+    def answers(self, rows: Sequence[Mapping[str, Any]]) -> list[Answer]:
+        """Answer raw rows; see `predict`."""
+        if len(rows) == 1:
+            return [self.answer(rows[0])]
+        features = self.featuring.many(self.inputs.hold(rows))
+        values = self._values(features).tolist()
+        return [
+            Answer(self._prediction(v), each) for v, each in zip(values, features, strict=True)
+        ]
+
+    def values(self, features: pd.DataFrame) -> np.ndarray:
+        """Answer rows whose features are computed already, as the lake has them; n floats."""
+        columns = features_of(features, self.featuring.names)
+        return self._values(
+            [
+                dict(zip(columns, row, strict=True))
+                for row in zip(*columns.values(), strict=True)
+            ]
+        )
+
+    def _values(self, features: Sequence[Features]) -> np.ndarray:
+        if self._compiled is None:
+            return self._by_pipeline(features)
+        columns = {name: [row[name] for row in features] for name in self.featuring.names}
+        values = self._compiled.many(columns)
+        if len(open_rows := np.flatnonzero(np.isnan(values))):
+            values[open_rows] = self._by_pipeline([features[int(place)] for place in open_rows])
+        return values
+
+    def _by_pipeline(self, features: Sequence[Features]) -> np.ndarray:
+        """Answer by scikit-learn, whose answer is the right one by definition."""
+        if not features:
+            return np.empty(0)
+        try:
+            return self.bundle.predict(frame_of(features, self.featuring.names))
+        except ValueError as error:
+            raise InferenceError(
+                f"The model {self.version} has no answer to {len(features):,} rows: {error}"
+            ) from error
+
+    def _leave_ways_that_differ(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Compare the direct ways with the others, and take them no more where they differ."""
+        by_table = self.inputs.by_table(rows)
+        if difference := differing_input(self.inputs, rows, by_table):
+            self.inputs.disable(difference)
+        held = [each.row for each in by_table if not each.broken]
+        if difference := differing_feature(self.featuring, held):
+            self.featuring.disable(difference)
+        if self._compiled is None:
+            return
+        features = self.featuring.by_frame(held)
+        difference = differing_answer(self._compiled, features, self._by_pipeline(features))
+        if difference:
+            self._compiled, self._not_compiled = None, difference
+
+    def _prediction(self, value: float) -> Prediction:
+        is_binary = self.bundle.manifest.signature.kind == "binary"
+        return Prediction(value, value >= THRESHOLD if is_binary else None)
+
+    def _as_mappings(self, rows: Rows) -> Sequence[Mapping[str, Any]]:
+        if isinstance(rows, pd.DataFrame):
+            rows = pa.Table.from_pandas(rows, preserve_index=False)
+        if isinstance(rows, pa.Table):
+            names = [name for name in rows.column_names if name in self.inputs.columns]
+            return rows.select(names).to_pylist()
+        return rows
+
+
+def _compiled(bundle: Bundle) -> Compiled:
+    """Compile the pipeline of a bundle.
+
+    Raises:
+        NotCompilable: Also where its second class is not the positive one.
+    """
+    classes = bundle.manifest.signature.classes
+    if classes and classes != [0.0, 1.0]:
+        raise NotCompilable(f"its classes are {classes}, and only [0.0, 1.0] have a path")
+    return compile_pipeline(bundle.pipeline)
