@@ -119,7 +119,16 @@ def profiled(done: "Profile") -> Said:
         )
         for each in done.columns
     )
-    names = ["column", "kind", "role", "missing", "distinct", "range", "most frequent", "association"]
+    names = [
+        "column",
+        "kind",
+        "role",
+        "missing",
+        "distinct",
+        "range",
+        "most frequent",
+        "association",
+    ]
     return {
         "dagster/row_count": dg.MetadataValue.int(done.rows),
         "plot": metadata.plot(done.plot(), text=f"Profile of {done.partition}"),

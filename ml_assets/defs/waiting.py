@@ -11,11 +11,11 @@ from typing import Literal
 from ml_assets.errors import MLAssetsError
 from ml_assets.features.view import feature_recipe, features_fingerprint
 from ml_assets.fingerprint import fingerprint
-from ml_assets.ingestion import RefusedFile, pending_files
+from ml_assets.ingestion import UNPLACED, RefusedFile, pending_files
 from ml_assets.ingestion.pending import pending_partitions, refused_files
 from ml_assets.problem import Problem
-from ml_assets.storage import Home
-from ml_assets.validation import admissions
+from ml_assets.storage import Home, PartitionState
+from ml_assets.validation import admissions, profile_fingerprint, verdict_fingerprint
 
 Trigger = Literal["new data", "code"]
 
@@ -81,19 +81,24 @@ def nothing_to_learn(problem: Problem, home: Home, *, now: dt.datetime) -> str |
 
 
 def _outdated(problem: Problem, home: Home) -> Iterator[tuple[str, str]]:
-    """Partitions that a killed run left behind, or that other code made."""
+    """Partitions that a killed run left behind, or that other code or configuration made."""
     lake, name = home.lake, problem.name
-    raw, verdicts = lake.partitions(f"{name}/raw"), admissions(problem, home)
-    validated, features = (
-        lake.partitions(f"{name}/validated"),
-        lake.partitions(f"{name}/features"),
-    )
+    validated, verdicts = lake.partitions(f"{name}/validated"), admissions(problem, home)
+    features, profiles = lake.partitions(f"{name}/features"), lake.partitions(f"{name}/profile")
     recipe = feature_recipe(problem)
     for partition, state in validated.items():
-        made = features.get(partition)
-        if made is None or made.fingerprint != features_fingerprint(recipe, state):
+        if _made_from(profiles.get(partition)) != profile_fingerprint(state):
+            yield partition, "has no profile of its rows by today's code"
+        if _made_from(features.get(partition)) != features_fingerprint(recipe, state):
             yield partition, "has no features of its rows by today's code"
-    for partition, state in raw.items():
+    for partition, state in lake.partitions(f"{name}/raw").items():
         verdict = verdicts.get(partition)
-        if verdict is None or verdict.raw_hash != state.content_hash:
-            yield partition, "was not judged yet"
+        is_there = verdict is None or not verdict.admitted or verdict.state is not None
+        if partition != UNPLACED and not (
+            verdict and is_there and verdict.fingerprint == verdict_fingerprint(problem, state)
+        ):
+            yield partition, "was not judged from its rows by today's contract and gate"
+
+
+def _made_from(state: PartitionState | None) -> str | None:
+    return state.fingerprint if state else None

@@ -7,8 +7,8 @@ the partitions admitted before, with `chance` to keep small ones from being blam
 admitted partition to a person. Nothing here knows who asks, nor what a model makes of the rows.
 """
 
-from ml_assets.validation.admission import admit
-from ml_assets.validation.profiling import Profile, profile
+from ml_assets.validation.admission import admit, verdict_fingerprint
+from ml_assets.validation.profiling import Profile, profile, profile_fingerprint
 from ml_assets.validation.record import Admission, admissions
 from ml_assets.validation.statistics import Finding
 from ml_assets.validation.summary import Statistics, Summary
@@ -26,4 +26,6 @@ __all__ = [
     "admit",
     "hold_to_contract",
     "profile",
+    "profile_fingerprint",
+    "verdict_fingerprint",
 ]

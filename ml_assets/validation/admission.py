@@ -102,7 +102,9 @@ def admit(
     home.store.ensure(VERDICTS)
     version, raw = _raw_state(problem, home, partition)
     commit = Commit(
-        run_id=run_id, code_hash=_code_hash(problem), fingerprint=_fingerprint(problem, raw)
+        run_id=run_id,
+        code_hash=_code_hash(problem),
+        fingerprint=verdict_fingerprint(problem, raw),
     )
     live = home.lake.partitions(f"{problem.name}/validated")
     last = last_admission(problem, home.store, partition, live.get(partition))
@@ -346,8 +348,8 @@ def _all_rows(
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def _fingerprint(problem: Problem, raw: PartitionState) -> str:
-    """Of everything the decision is made from, the reference apart."""
+def verdict_fingerprint(problem: Problem, raw: PartitionState) -> str:
+    """Of everything the decision about a raw partition is made from, the reference apart."""
     config = problem.config
     return fingerprint(
         raw=raw.content_hash,

@@ -206,7 +206,7 @@ def profile(
         partition=partition,
     )
     commit = Commit(
-        run_id=run_id, code_hash=_code_hash(), fingerprint=_fingerprint(live[partition])
+        run_id=run_id, code_hash=_code_hash(), fingerprint=profile_fingerprint(live[partition])
     )
     lines = pa.Table.from_pylist(list(_lines(described)), schema=SCHEMA)
     state = home.lake.write(f"{problem.name}/profile", partition, lines, commit=commit)
@@ -522,7 +522,8 @@ def _lines(profile: Profile) -> Iterator[dict[str, Any]]:
         }
 
 
-def _fingerprint(state: PartitionState) -> str:
+def profile_fingerprint(state: PartitionState) -> str:
+    """Of everything that the profile of a validated partition is made from."""
     return fingerprint(
         rows=state.content_hash,
         code=_code_hash(),
