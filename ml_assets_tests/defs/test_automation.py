@@ -7,7 +7,7 @@ from quick import BAD, BROKEN_ROWS, COMPLAINTS, GOOD, MONTHS
 from ml_assets.features import materialize_features
 from ml_assets.ingestion import ingest
 from ml_assets.registry import ensure_model
-from ml_assets.validation import admit
+from ml_assets.validation import admit, profile
 
 START, END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
@@ -22,6 +22,7 @@ def brought(deployment, now):
         for month in months if until != "raw" else ():
             admit(problem, home, month, run_id="r", now=now)
         for month in deployment.held("validated") if until == "features" else ():
+            profile(problem, home, month, run_id="r", now=now)
             materialize_features(problem, home, month, run_id="r")
 
     return bring
