@@ -20,6 +20,7 @@ from ml_assets.features.workspace import workspace
 from ml_assets.fingerprint import fingerprint, source_hash
 from ml_assets.problem import Problem
 from ml_assets.storage import Commit, Home, PartitionState, UTCDateTime, metadata
+from ml_assets.validation import admissions
 
 WHOLE = "all"
 """The one partition of the training set table."""
@@ -53,7 +54,7 @@ class TrainingSet:
     snapshot: dict[str, str]
     """Partition to the content hash of its features."""
     excluded: dict[str, str]
-    """Partition to the reason why none of its rows is in."""
+    """Partition to the reason why none of its rows is in; as of the last look."""
     version: int
     """Of the training set table, in which the rows are."""
     features_version: int
@@ -180,9 +181,11 @@ def _usable_partitions(problem: Problem, home: Home) -> _Usable:
     states = home.lake.partitions(table, version=version)
     validated = home.lake.partitions(f"{problem.name}/validated")
     _require_current(problem, states, validated)
-    raw = home.lake.partitions(f"{problem.name}/raw")
     excluded = {
-        **dict.fromkeys(raw, "was not admitted by the gate"),
+        **dict.fromkeys(
+            home.lake.partitions(f"{problem.name}/raw"), "was never judged by the gate"
+        ),
+        **_refusals(problem, home),
         **dict.fromkeys(validated, "has no features yet"),
         **dict.fromkeys(states, "is no longer among the validated rows"),
     }
@@ -192,6 +195,15 @@ def _usable_partitions(problem: Problem, home: Home) -> _Usable:
         version=version,
         excluded={name: why for name, why in excluded.items() if name not in usable},
     )
+
+
+def _refusals(problem: Problem, home: Home) -> dict[str, str]:
+    """Partitions that the gate refused, and why."""
+    return {
+        name: f"was refused by the gate: {'; '.join(admission.reasons)}"
+        for name, admission in admissions(problem, home).items()
+        if not admission.admitted
+    }
 
 
 def _require_current(
@@ -254,7 +266,9 @@ def _remember(home: Home, training_set: TrainingSet) -> TrainingSet:
             # The one that was built last is the newest, also where it had been built before.
             again = training_sets.update().where(mine)
             connection.execute(again.values(created_at=training_set.created_at))
-            return replace(_adapter().validate_python(known), unchanged=True)
+            # The rows are the same; which partitions wait or are refused may have changed since.
+            before = _adapter().validate_python(known)
+            return replace(before, excluded=training_set.excluded, unchanged=True)
         connection.execute(
             training_sets.insert().values(
                 problem=training_set.problem,

@@ -7,6 +7,7 @@ epoch is the same whether or not the ones before it ran in the same process.
 import json
 import os
 import shutil
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from ml_assets.training.matrices import Batches
 
 CLASSES = np.array([0.0, 1.0])
 STATE = "state.skops"
+
+WORTH_KEEPING_SECONDS = 1.0
+"""Less work than this is sooner done again than written down."""
 
 
 class EpochMetric(NamedTuple):
@@ -106,12 +110,16 @@ def fit_in_epochs(
     """
     begun = checkpoint.load() if checkpoint else None
     progress = begun or Progress(model, 0, ())
+    kept_at = time.monotonic()
     for epoch in track(range(progress.epochs, epochs), label):
         _one_epoch(progress.model, batches, seed=seed, epoch=epoch)
         measured = (watch(progress.model, epoch + 1),) if watch else ()
         progress = Progress(progress.model, epoch + 1, (*progress.curve, *measured))
-        if checkpoint and ((epoch + 1) % checkpoint.every == 0 or epoch + 1 == epochs):
+        is_last = epoch + 1 == epochs
+        is_due = checkpoint and (is_last or (epoch + 1) % checkpoint.every == 0)
+        if checkpoint and is_due and time.monotonic() - kept_at >= WORTH_KEEPING_SECONDS:
             checkpoint.save(progress)
+            kept_at = time.monotonic()
     return progress
 
 

@@ -16,6 +16,7 @@ from ml_assets.features import (
     training_frame,
 )
 from ml_assets.storage import Commit, Lake
+from ml_assets.validation import admit as admit_by_gate
 
 
 @pytest.fixture
@@ -80,12 +81,25 @@ class TestWhichRows:
         training_set = build(LOANS, home)
 
         assert training_set.excluded == {
-            "2019-12": "was not admitted by the gate",
+            "2019-12": "was never judged by the gate",
             "2020-01": "has no features yet",
             "2020-03": "has no labels",
             "2020-07": "is no longer among the validated rows",
         }
         assert set(training_set.snapshot) == set(partitions) - set(training_set.excluded)
+
+    def test_says_why_the_gate_refused_a_partition(self, home, rows, now):
+        learned_from(LOANS, home, rows)
+        broken = pa.table({"loan_id": ["x", "y"], "applied_at": ["2019-12-05", "2019-12-06"]})
+        commit = Commit(run_id="r", code_hash="c", fingerprint="f")
+        home.lake.write("loans/raw", "2019-12", broken, commit=commit)
+        refused = admit_by_gate(LOANS, home, "2019-12", run_id="r", now=now)
+
+        training_set = build(LOANS, home)
+
+        (reason,) = training_set.excluded.values()
+        assert not refused.admitted
+        assert reason == f"was refused by the gate: {'; '.join(refused.reasons)}"
 
     def test_takes_the_newest_partitions_of_a_window(self, home, rows):
         learned_from(LOANS, home, rows)

@@ -33,16 +33,23 @@ SLOW_TO_FIT = with_config(
 TRAIN = """
 import sys
 from functools import partial
+from ml_assets.training import epochs
 from test_checkpoints import SLOW_TO_FIT
 from ml_assets.evaluation import measure
 from ml_assets.features import load_training_set
 from ml_assets.storage import Home
 from ml_assets.training import train
 
+epochs.WORTH_KEEPING_SECONDS = 0.0
 home = Home.open(sys.argv[1], environment={})
 measured = partial(measure, SLOW_TO_FIT.config.metrics)
 train(SLOW_TO_FIT, home, load_training_set(SLOW_TO_FIT, home), measure=measured)
 """
+
+
+@pytest.fixture(autouse=True)
+def keep_every_epoch(monkeypatch):
+    monkeypatch.setattr("ml_assets.training.epochs.WORTH_KEEPING_SECONDS", 0.0)
 
 
 class KilledError(RuntimeError):
@@ -94,6 +101,15 @@ def test_a_fit_that_was_cut_short_ends_as_if_it_was_not(
     assert freeze(resumed.model) == freeze(whole.model)
     assert resumed.curve == whole.curve
     assert resumed.epochs == 12
+
+
+def test_an_epoch_that_is_sooner_done_again_is_not_kept(batches, tmp_path, monkeypatch):
+    monkeypatch.setattr("ml_assets.training.epochs.WORTH_KEEPING_SECONDS", 60.0)
+    checkpoint = Checkpoint(folder=tmp_path, every=1)
+
+    fit(MODELS["sgd"](), batches, checkpoint=checkpoint)
+
+    assert checkpoint.load() is None
 
 
 def test_a_finished_fit_is_not_fitted_again(batches, tmp_path):

@@ -36,6 +36,8 @@ def with_estimators(problem, **estimators):
 
 
 def only(kind, problem=LOANS, **hyperparameters):
+    if kind.startswith("boosting"):
+        hyperparameters |= {"max_iter": 20}
     return with_estimators(problem, it={"kind": kind, "hyperparameters": hyperparameters})
 
 
