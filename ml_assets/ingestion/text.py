@@ -39,23 +39,27 @@ class TextKind(NamedTuple):
     """Where the text begins: after the mark that says UTF-8, where there is one."""
 
 
-def text_kind(path: Path) -> TextKind:
+def text_kind(path: Path, *, block_bytes: int = BLOCK_BYTES) -> TextKind:
     """Find out how the text in a file is encoded, reading all of it once.
 
     UTF-8 where every byte allows it. Otherwise cp1252, unless most of what is not ASCII is good
     UTF-8: then the file is damaged, and reading it as cp1252 would spoil all of its accents.
+
+    Args:
+        path: The file.
+        block_bytes: How much of it is in memory at a time.
 
     Raises:
         SourceError: If it is empty, no text, of another encoding, or damaged; with the line.
     """
     with path.open("rb") as file:
         head = file.read(4)
-        _require_text(path, head)
-        start = 3 if head.startswith(codecs.BOM_UTF8) else 0
-        wrong = _first_not_utf8(path, file)
+    _require_text(path, head)
+    wrong = _first_not_utf8(path, block_bytes)
+    start = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
     if wrong is None:
         return TextKind("utf-8", start)
-    _require_cp1252(path, wrong, is_marked=start > 0)
+    _require_cp1252(path, wrong, block_bytes, is_marked=start > 0)
     return TextKind("cp1252", 0)
 
 
@@ -84,31 +88,37 @@ def _require_text(path: Path, head: bytes) -> None:
             )
 
 
-def _first_not_utf8(path: Path, file: BinaryIO) -> int | None:
-    """Position of the first byte that cannot be UTF-8."""
-    file.seek(0)
+def _first_not_utf8(path: Path, block_bytes: int) -> int | None:
+    """Position of the first byte that cannot be UTF-8.
+
+    Raises:
+        SourceError: If there is a NUL anywhere.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")()
+    wrong: int | None = None
     position = 0
-    for block in blocks(file):
-        if b"\0" in block:
-            _refuse_nul(path, position + block.index(b"\0"))
-        pending = len(decoder.getstate()[0])
-        try:
-            if pending or not block.isascii():
-                decoder.decode(block)
-        except UnicodeDecodeError as error:
-            _require_no_nul(path, file, position + len(block))
-            return position - pending + error.start
-        position += len(block)
+    with path.open("rb") as file:
+        for block in blocks(file, block_bytes):
+            if b"\0" in block:
+                _refuse_nul(path, position + block.index(b"\0"))
+            if wrong is None:
+                wrong = _wrong_in(block, decoder, position)
+            position += len(block)
     pending = len(decoder.getstate()[0])
-    return position - pending if pending else None
+    return position - pending if wrong is None and pending else wrong
 
 
-def _require_no_nul(path: Path, file: BinaryIO, position: int) -> None:
-    for block in blocks(file):
-        if b"\0" in block:
-            _refuse_nul(path, position + block.index(b"\0"))
-        position += len(block)
+def _wrong_in(block: bytes, decoder: codecs.IncrementalDecoder, position: int) -> int | None:
+    """Position of the first byte of a block that cannot be UTF-8; it begins at `position`."""
+    pending = len(decoder.getstate()[0])
+    if not pending and block.isascii():
+        return None
+    try:
+        decoder.decode(block)
+    except UnicodeDecodeError as error:
+        decoder.reset()
+        return position - pending + error.start
+    return None
 
 
 def _refuse_nul(path: Path, position: int) -> NoReturn:
@@ -118,17 +128,17 @@ def _refuse_nul(path: Path, position: int) -> NoReturn:
     )
 
 
-def _require_cp1252(path: Path, wrong: int, *, is_marked: bool) -> None:
+def _require_cp1252(path: Path, wrong: int, block_bytes: int, *, is_marked: bool) -> None:
     good = high = 0
     unknown: int | None = None
     with path.open("rb") as file:
-        for number, block in enumerate(blocks(file)):
+        for number, block in enumerate(blocks(file, block_bytes)):
             found = MULTIBYTE.findall(block)
             good += len(found)
             high += int(np.count_nonzero(np.frombuffer(block, np.uint8) >= ASCII_END))
             high -= sum(map(len, found))
             if unknown is None and len(block.translate(None, NOT_IN_CP1252)) < len(block):
-                unknown = number * BLOCK_BYTES + _first_of(block, NOT_IN_CP1252)
+                unknown = number * block_bytes + _first_of(block, NOT_IN_CP1252)
     if is_marked or good >= high:
         raise SourceError(
             f"{path.name} is UTF-8, but damaged in line {line_at(path, wrong):,}: "
