@@ -38,6 +38,11 @@ class Asked:
     last: str | None = None
     retrain: bool = False
 
+    @property
+    def is_range(self) -> bool:
+        """Whether a range was given."""
+        return self.first is not None or self.last is not None
+
 
 class PartitionFacts(NamedTuple):
     """What became of one partition."""
@@ -124,11 +129,15 @@ class Outcome:
 
 
 def run_chain(problem_name: str, home: Home, asked: Asked, *, quiet: bool) -> Outcome:
-    """Register the source, run the chain over its partitions, and read what came of it.
+    """Register the source, run the chain over what waits, and read what came of it.
+
+    With a range given, everything in it is run; without, only what is new, was revised, or was
+    made by other code. Where nothing waits, a model is considered all the same.
 
     Raises:
         SourceError: If there is no source, or it has no rows in the range asked for.
     """
+    from ml_assets.defs.waiting import waiting
     from ml_assets.ingestion import register_source
 
     problem, started = problem_named(problem_name), time.monotonic()
@@ -136,7 +145,8 @@ def run_chain(problem_name: str, home: Home, asked: Asked, *, quiet: bool) -> Ou
         register_source(problem, home, asked.source)
     with shown_progress(wanted=not quiet):
         partitions, outside = partitions_asked(problem, home, asked)
-        finished = _run(problem, home, partitions, retrain=asked.retrain)
+        todo = set(partitions if asked.is_range else waiting(problem, home).partitions)
+        finished = _run(problem, home, [each for each in partitions if each in todo], asked)
     return read_outcome(
         problem, home, finished, partitions, outside, seconds=time.monotonic() - started
     )
@@ -204,9 +214,10 @@ def read_outcome(
 
 
 def _run(
-    problem: Problem, home: Home, partitions: Sequence[str], *, retrain: bool
+    problem: Problem, home: Home, partitions: Sequence[str], asked: Asked
 ) -> "FinishedRun":
-    from ml_assets.defs.automation import refresh_job
+    """Run the whole chain over the partitions, or only what follows the features."""
+    from ml_assets.defs.automation import refresh_job, retrain_job
     from ml_assets.defs.models import TRIGGER_TAG, WHO_TAG
     from ml_assets.defs.runs import run_here
     from ml_assets.defs.wiring import definitions_of
@@ -216,11 +227,11 @@ def _run(
     force = {"ops": {f"{problem.name}__model": {"config": {"force": True}}}}
     return run_here(
         definitions_of(declared),
-        refresh_job(declared),
+        refresh_job(declared) if partitions else retrain_job(declared),
         home=home,
         partitions=partitions,
         tags={TRIGGER_TAG: "manual", WHO_TAG: who()},
-        run_config=force if retrain else None,
+        run_config=force if asked.retrain else None,
     )
 
 
