@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import loans.text as text
 from loans import dates
 from loans.constants import EDGES, LIMIT
+from loans.contracts import Checked, Held
 from loans.shapes import Rounded, logged
 
 
@@ -48,6 +49,7 @@ def features(row, scale=LIMIT):
     # A comment.
     from loans.late import lazily
 
+    Held(Checked())
     inner = lambda value: value + len(EDGES)
     return [text.clean(row), HALF(scale), CAP.of(inner(1)), dates.age(row), Rounded(2).of(math.pi), lazily(row)]
 
@@ -109,6 +111,29 @@ def logged(function):
         return function(*args)
 
     return inner
+""",
+    "contracts.py": """
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+
+class Inner(BaseModel):
+    limit: int = 3
+
+
+class Handle:
+    def close(self):
+        return 1
+
+
+class Checked(BaseModel):
+    inner: Inner = None
+
+
+@dataclass
+class Held:
+    handle: Handle
 """,
     "late.py": "def lazily(row):\n    return row\n",
 }
@@ -172,6 +197,7 @@ UNCHANGED = {
         "def unrelated(value):\n    return 7",
     ),
     "unused constant": ("constants.py", "OTHER = 1", "OTHER = 2"),
+    "what a dataclass names in an annotation": ("contracts.py", "return 1", "return 2"),
     "comment in a helper": ("deep.py", "def deepest", "# Deep.\ndef deepest"),
     "the same value written otherwise": ("constants.py", "LIMIT = 3", "LIMIT = 1 + 2"),
 }
@@ -198,6 +224,11 @@ CHANGED = {
     "method of a constant's class": ("features.py", "return min(", "return max("),
     "method of a base class": ("shapes.py", "round(value", "abs(value"),
     "annotation of a class": ("shapes.py", "kind: int", "kind: float"),
+    "what a contract names in an annotation": (
+        "contracts.py",
+        "limit: int = 3",
+        "limit: int = 4",
+    ),
     "decorator": ("shapes.py", "return function(*args)", "return function(*args, 1)"),
     "function that is imported when another runs": ("late.py", "return row", "return [row]"),
 }
