@@ -82,7 +82,7 @@ class Update:
         """Let moved rows leave, then bring every due partition up to date."""
         with self._compared() as versions:
             self.moved = versions.moved_from
-            for partition in sorted(self.moved):
+            for partition in track(sorted(self.moved), f"move rows of {self._table}"):
                 self._let_leave(partition, versions)
             for partition in track(sorted(self._due), f"write {self._table}"):
                 self._bring(partition, versions)

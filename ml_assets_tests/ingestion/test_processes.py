@@ -1,6 +1,7 @@
 """What only a kill, several processes or a large file shows."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,55 +91,63 @@ def contents(home):
     return {key: state.content_hash for key, state in states.items()}, sorted(ids)
 
 
-@pytest.fixture
-def source(tmp_path):
-    """Two years of complaints, by month."""
-    path = tmp_path / "inbox" / "a.csv"
-    rows = [(i, 1 + i % 12, 2014 + i % 24 // 12, "x" * 200) for i in range(24_000)]
-    complaints_csv(path, rows)
-    return path.parent
+@pytest.fixture(scope="module")
+def two_years(tmp_path_factory):
+    """Two years of complaints by month, and what becomes of them when nobody disturbs."""
+    folder = tmp_path_factory.mktemp("two_years")
+    rows = [(i, 1 + i % 12, 2014 + i % 24 // 12, "x" * 200) for i in range(12_000)]
+    complaints_csv(folder / "inbox" / "a.csv", rows)
+    run(folder / "home", folder / "inbox")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two_years_revised(two_years, tmp_path_factory):
+    """The same, and then a file by which many rows move to another month."""
+    folder = tmp_path_factory.mktemp("revised")
+    shutil.copytree(two_years, folder, dirs_exist_ok=True)
+    moved = [(i, 1 + (i + 5) % 12, 2014 + i % 24 // 12, "y") for i in range(0, 12_000, 7)]
+    complaints_csv(folder / "inbox" / "b.csv", moved)
+    run(folder / "home", folder / "inbox")
+    return folder
 
 
 @pytest.mark.slow
 class TestKill:
     @pytest.mark.parametrize("steps", [1, 2, 9, 24])
-    def test_loses_and_doubles_nothing_when_killed_while_files_are_new(
-        self, tmp_path, source, steps
-    ):
-        was_killed = kill_after(steps, tmp_path / "home", source)
-        run(tmp_path / "home", source)
+    def test_loses_and_doubles_nothing_while_files_are_new(self, tmp_path, two_years, steps):
+        was_killed = kill_after(steps, tmp_path, two_years / "inbox")
 
-        run(tmp_path / "undisturbed", source)
+        run(tmp_path, two_years / "inbox")
+
         assert was_killed
-        assert contents(tmp_path / "home") == contents(tmp_path / "undisturbed")
+        assert contents(tmp_path) == contents(two_years / "home")
 
-    @pytest.mark.parametrize("steps", [1, 2, 6, 11, 17])
-    def test_loses_and_doubles_nothing_when_killed_while_rows_move(
-        self, tmp_path, source, steps
+    @pytest.mark.parametrize("steps", [1, 5, 20, 30, 45])
+    def test_loses_and_doubles_nothing_while_rows_move(
+        self, tmp_path, two_years, two_years_revised, steps
     ):
-        run(tmp_path / "home", source)
-        moved = [(i, 1 + (i + 5) % 12, 2014 + i % 24 // 12, "y") for i in range(0, 24_000, 7)]
-        complaints_csv(source / "b.csv", moved)
+        inbox = two_years_revised / "inbox"
+        shutil.copytree(two_years / "home", tmp_path / "home")
 
-        was_killed = kill_after(steps, tmp_path / "home", source)
+        was_killed = kill_after(steps, tmp_path / "home", inbox)
         halfway = contents(tmp_path / "home")[1]
-        run(tmp_path / "home", source)
+        run(tmp_path / "home", inbox)
 
-        run(tmp_path / "undisturbed", source)
         assert was_killed
         assert len(halfway) == len(set(halfway))
-        assert contents(tmp_path / "home") == contents(tmp_path / "undisturbed")
+        assert contents(tmp_path / "home") == contents(two_years_revised / "home")
 
 
 @pytest.mark.slow
 class TestSeveralProcesses:
-    def test_take_turns(self, tmp_path, source):
-        children = [start(tmp_path / "home", source) for _ in range(3)]
+    def test_take_turns(self, tmp_path, two_years):
+        children = [start(tmp_path, two_years / "inbox") for _ in range(3)]
         said = [child.communicate(timeout=300)[0] for child in children]
 
         assert [child.returncode for child in children] == [0, 0, 0]
         assert sum("step read a.csv" in each for each in said) == 1
-        assert contents(tmp_path / "home")[1] == sorted(map(str, range(24_000)))
+        assert contents(tmp_path) == contents(two_years / "home")
 
 
 @pytest.mark.slow
