@@ -2,6 +2,7 @@
 
 `view` computes features, `split` says which rows are held out, `training_set` joins features with
 labels that can be trusted and remembers exactly which rows those were, `frames` reads them back.
+`feedback` is the part of that for rows that come from answers, not from a source.
 Nothing is fitted here: whatever learns from rows lives inside the model.
 """
 

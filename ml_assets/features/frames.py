@@ -5,11 +5,12 @@ rows of the training set are narrow and kept in a `workspace`. So a batch is all
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
 from ml_assets.errors import TrainingError
+from ml_assets.features.feedback import FEEDBACK, feedback_table
 from ml_assets.features.selection import count
 from ml_assets.features.split import SPLITS, SplitName, place_of
 from ml_assets.features.training_set import TrainingSet, training_set_table
@@ -135,6 +136,44 @@ def _choose(
     return count(connection, "chosen")
 
 
+class _Source(NamedTuple):
+    """One of the tables with features, and what is wanted of it."""
+
+    table: str
+    version: int | None
+    prefix: str
+    """Of its partitions in the training set."""
+    keys: list[str]
+    """What tells its rows apart."""
+    partitions: list[str]
+
+
+def _sources(
+    connection: "duckdb.DuckDBPyConnection", problem: Problem, training_set: TrainingSet
+) -> list[_Source]:
+    """The tables that rows of the table `chosen` have their features in."""
+    found = connection.sql("select distinct features_partition from chosen order by 1")
+    needed = [name for (name,) in found.fetchall()]
+    said = [name.removeprefix(FEEDBACK) for name in needed if name.startswith(FEEDBACK)]
+    told = [name for name in needed if not name.startswith(FEEDBACK)]
+    own = _Source(
+        table=f"{problem.name}/features",
+        version=training_set.features_version,
+        prefix="",
+        keys=[problem.entity_id, problem.event_time],
+        partitions=told,
+    )
+    # Of one entity, several answers may have been given.
+    by_answer = _Source(
+        table=feedback_table(problem),
+        version=training_set.feedback_version,
+        prefix=FEEDBACK,
+        keys=[problem.entity_id, problem.event_time, "prediction_id"],
+        partitions=said,
+    )
+    return [own, by_answer] if said else [own]
+
+
 def _joined(
     connection: "duckdb.DuckDBPyConnection",
     problem: Problem,
@@ -145,35 +184,43 @@ def _joined(
     rows: int,
 ) -> Iterator[pd.DataFrame]:
     """The rows of the table `chosen` beside their features, as the lake has them."""
-    table, version = f"{problem.name}/features", training_set.features_version
-    keys = [problem.entity_id, problem.event_time, PARTITION]
-    found = connection.sql("select distinct features_partition from chosen order by 1")
-    needed = [name for (name,) in found.fetchall()]
-    every = home.lake.batches(table, partitions=needed, version=version).schema.names
+    keys = [problem.entity_id, problem.event_time]
+    pinned = training_set.some_features
+    every = home.lake.batches(
+        pinned.table, partitions=[pinned.partition], version=pinned.version
+    ).schema.names
     wanted = list(columns) if columns is not None else feature_names(problem, every)
-    reader = home.lake.batches(
-        table, columns=[*keys, *wanted], partitions=needed, version=version, rows=rows
-    )
-    order = [*keys[:2], *wanted, LABEL, SPLIT, WEIGHT, PARTITION]
-    here: list[str] = []
-    listed = _listed(connection, keys, here)
-    yield reader.schema.empty_table().to_pandas().merge(listed, on=keys)[order]
-    for batch in reader:
-        partitions = batch.column(PARTITION).unique().to_pylist()
-        if partitions != here:
-            here = partitions
-            listed = _listed(connection, keys, here)
-        yield batch.to_pandas().merge(listed, on=keys)[order]
+    order = [*keys, *wanted, LABEL, SPLIT, WEIGHT, PARTITION]
+    for source in _sources(connection, problem, training_set):
+        reader = home.lake.batches(
+            source.table,
+            columns=[*source.keys, PARTITION, *wanted],
+            partitions=source.partitions,
+            version=source.version,
+            rows=rows,
+        )
+        on = [*source.keys, PARTITION]
+        listed, here = _listed(connection, source, []), list[str]()
+        yield reader.schema.empty_table().to_pandas().merge(listed, on=on)[order]
+        for batch in reader:
+            partitions = batch.column(PARTITION).unique().to_pylist()
+            if partitions != here:
+                listed, here = _listed(connection, source, partitions), partitions
+            joined = batch.to_pandas().merge(listed, on=on)[order]
+            if source.prefix:
+                joined[PARTITION] = source.prefix + joined[PARTITION]
+            yield joined
 
 
 def _listed(
-    connection: "duckdb.DuckDBPyConnection", keys: Sequence[str], partitions: list[str]
+    connection: "duckdb.DuckDBPyConnection", source: _Source, partitions: list[str]
 ) -> pd.DataFrame:
     """Which rows of some partitions are wanted, with label, split and weight."""
-    entity, moment = (quoted(name) for name in keys[:2])
-    query = f"""select {entity}, {moment}, features_partition as {PARTITION},
+    keys = ", ".join(quoted(key) for key in source.keys)
+    query = f"""select {keys}, substr(features_partition, {len(source.prefix) + 1}) as {PARTITION},
         {LABEL}, {SPLIT}, {WEIGHT} from chosen where list_contains(?, features_partition)"""
-    return connection.sql(query, params=[partitions]).to_arrow_table().to_pandas()
+    names = [f"{source.prefix}{name}" for name in partitions]
+    return connection.sql(query, params=[names]).to_arrow_table().to_pandas()
 
 
 def _of_size(frames: Iterator[pd.DataFrame], rows: int) -> Iterator[pd.DataFrame]:

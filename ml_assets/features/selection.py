@@ -1,7 +1,8 @@
 """Which rows become a training set: trusted labels, their split, their weight; all in SQL.
 
-Works on a `workspace` through the tables `known` (every row with features), `chosen` (a trusted
-label, inside the window), `training` (split and weight too). Nothing here writes to a store.
+Works on a `workspace` through the tables `known` (every row with features), `trusted` (those with a
+label that can be trusted), `newest` (one label of each thing, where feedback has one), `chosen`
+(inside the window), `training` (split and weight too). Nothing here writes to a store.
 """
 
 import datetime as dt
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pyarrow as pa
 
 from ml_assets.errors import InsufficientData, TrainingError
+from ml_assets.features.feedback import keep_newest_labels
 from ml_assets.features.split import SPLITS, entity_day, event_days, place_of, split_rule
 from ml_assets.features.view import LABEL, PARTITION
 from ml_assets.features.workspace import quoted
@@ -49,7 +51,8 @@ def load_labels(
     connection.register("features", reader)
     connection.execute(
         f"""create table known as select {quoted(problem.entity_id)} as entity,
-        {quoted(problem.event_time)} as moment, partition, label from features"""
+        {quoted(problem.event_time)} as moment, partition, label, 1.0::double as given_weight,
+        null::varchar as prediction_id, null::timestamptz as predicted_at from features"""
     )
 
 
@@ -62,10 +65,35 @@ def choose(
 ) -> dict[str, str]:
     """Put the rows with a trusted label into the table `chosen`; say which partitions have none."""
     delay = dt.timedelta(days=problem.config.label.delay_days)
+    connection.execute(
+        """create table trusted as select * from known where label is not null
+        and coalesce(predicted_at, moment) <= ?""",
+        [now - delay],
+    )
+    keep_newest_labels(connection, problem)
+    excluded, labelled = _labelled(connection, problem)
+    newest_few = labelled[-window:] if window else labelled
+    older = set(labelled) - set(newest_few)
+    excluded |= dict.fromkeys(older, f"is older than the newest {window} labelled partitions")
+    connection.execute(
+        f"""create table chosen as select *, {entity_day("entity", "moment")} as day from newest
+        where list_contains($window, partition) or (prediction_id is not null and moment >= (
+            select coalesce(min(moment), '-infinity') from newest
+            where list_contains($window, partition) and $is_limited))""",
+        {"window": newest_few, "is_limited": window is not None},
+    )
+    return excluded
+
+
+def _labelled(
+    connection: "duckdb.DuckDBPyConnection", problem: Problem
+) -> tuple[dict[str, str], list[str]]:
+    """Partitions of the source without a trusted label, and why; and those that have some."""
+    delay = dt.timedelta(days=problem.config.label.delay_days)
     found = connection.execute(
         """select partition, count(label), max(moment) filter (label is not null),
-        count(label) filter (moment <= ?) from known group by partition order by partition""",
-        [now - delay],
+        (select count(*) from trusted where trusted.partition = known.partition)
+        from known where prediction_id is null group by partition order by partition"""
     ).fetchall()
     excluded = {}
     for partition, labels, newest, trusted in found:
@@ -73,16 +101,7 @@ def choose(
             excluded[partition] = "has no labels"
         elif not trusted:
             excluded[partition] = f"its labels can be trusted from {newest + delay:%Y-%m-%d} on"
-    labelled = [row[0] for row in found if row[0] not in excluded]
-    newest_few = labelled[-window:] if window else labelled
-    older = set(labelled) - set(newest_few)
-    excluded |= dict.fromkeys(older, f"is older than the newest {window} labelled partitions")
-    connection.execute(
-        f"""create table chosen as select *, {entity_day("entity", "moment")} as day from known
-        where label is not null and moment <= ? and list_contains(?, partition)""",
-        [now - delay, newest_few],
-    )
-    return excluded
+    return excluded, [row[0] for row in found if row[0] not in excluded]
 
 
 def assign(connection: "duckdb.DuckDBPyConnection", problem: Problem) -> None:
@@ -99,8 +118,11 @@ def assign(connection: "duckdb.DuckDBPyConnection", problem: Problem) -> None:
     rule = split_rule(config.split, event_days(connection, "chosen"))
     expression = rule.sql(day="day", entity="entity")
     connection.execute(f"create table split as select *, {expression} as split from chosen")
+    connection.execute("delete from split where given_weight < 1 and split <> 'train'")
     weight = _weight(problem, connection)
-    connection.execute(f"create table training as select *, {weight} as weight from split")
+    connection.execute(
+        f"create table training as select *, {weight} * given_weight as weight from split"
+    )
 
 
 def _require_one_row_at_a_time(
@@ -239,5 +261,6 @@ def rows(connection: "duckdb.DuckDBPyConnection", problem: Problem) -> pa.Record
     """The chosen rows as they are stored."""
     return connection.sql(
         f"""select entity as {quoted(problem.entity_id)}, moment as {quoted(problem.event_time)},
-        partition as features_partition, label, split, weight from training order by moment, entity"""
+        partition as features_partition, prediction_id, label, split, weight
+        from training order by moment, entity"""
     ).to_arrow_reader()

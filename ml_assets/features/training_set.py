@@ -7,7 +7,7 @@ then nothing new is written.
 """
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -15,6 +15,12 @@ from pydantic import TypeAdapter
 
 from ml_assets.errors import TableNotFound, TrainingError
 from ml_assets.features import selection
+from ml_assets.features.feedback import (
+    FEEDBACK,
+    UsableFeedback,
+    load_feedback,
+    usable_feedback,
+)
 from ml_assets.features.view import feature_recipe, features_fingerprint
 from ml_assets.features.workspace import workspace
 from ml_assets.fingerprint import fingerprint, source_hash
@@ -24,6 +30,8 @@ from ml_assets.validation import admissions
 
 WHOLE = "all"
 """The one partition of the training set table."""
+
+OUTDATED = "has no label that counts: others are newer, or it is weak, or out of the window"
 
 training_sets = sa.Table(
     "training_sets",
@@ -66,8 +74,40 @@ class TrainingSet:
     left_out: int
     """Rows with the weight 0: too many of their class, so none is fitted on them."""
     warnings: tuple[str, ...]
+    feedback: dict[str, str] = field(default_factory=dict)
+    """Feedback batch to the content hash of its rows."""
+    feedback_version: int | None = None
+    """Of the feedback table; None where there was none."""
     unchanged: bool = False
     """Had been made before, by an earlier run."""
+
+    @property
+    def some_features(self) -> "Pinned":
+        """A partition whose columns are those of all."""
+        if self.snapshot:
+            table, name = f"{self.problem}/features", next(iter(self.snapshot))
+            return Pinned(table, name, self.features_version)
+        return Pinned(
+            f"{self.problem}/feedback", next(iter(self.feedback)), self.feedback_version
+        )
+
+
+class Pinned(NamedTuple):
+    """A partition as it was when a training set was built."""
+
+    table: str
+    partition: str
+    version: int | None
+
+
+class _Taken(NamedTuple):
+    """Partitions that rows were taken from, each with the hash of its content."""
+
+    everything: dict[str, str]
+    source: dict[str, str]
+    feedback: dict[str, str]
+    unused: dict[str, str]
+    """Feedback batches that no row was taken from, and why."""
 
 
 class _Usable(NamedTuple):
@@ -101,19 +141,18 @@ def build_training_set(
             label shares of an entity split differ too much.
     """
     window = window or problem.config.training.window_partitions
-    usable = _usable_partitions(problem, home)
+    usable, said = _usable_partitions(problem, home), usable_feedback(problem, home)
     with workspace() as connection:
         selection.load_labels(
             connection, problem, home, list(usable.states), version=usable.version
         )
+        load_feedback(connection, problem, home, said)
         unlabelled = selection.choose(connection, problem, now=now, window=window)
         selection.assign(connection, problem)
         summaries = selection.summaries(connection)
         warnings = selection.judge(problem, connection, summaries)
-        snapshot = {
-            name: usable.states[name].content_hash for name in selection.included(connection)
-        }
-        commit = _commit(problem, snapshot, window=window, run_id=run_id)
+        taken = _taken(usable, said, selection.included(connection))
+        commit = _commit(problem, taken.everything, window=window, run_id=run_id)
         state = home.lake.write(
             training_set_table(problem),
             WHOLE,
@@ -124,21 +163,23 @@ def build_training_set(
     return _remember(
         home,
         TrainingSet(
-            id=fingerprint(rows=state.content_hash, snapshot=snapshot),
+            id=fingerprint(rows=state.content_hash, snapshot=taken.everything),
             problem=problem.name,
             created_at=now,
             run_id=run_id,
             rows={name: each.rows for name, each in summaries.items()},
             label_shares={name: each.mean for name, each in summaries.items()},
             days={name: (each.first, each.last) for name, each in summaries.items()},
-            snapshot=snapshot,
-            excluded=dict(sorted({**usable.excluded, **unlabelled}.items())),
+            snapshot=taken.source,
+            excluded=dict(sorted({**usable.excluded, **unlabelled, **taken.unused}.items())),
             version=_version_of(problem, home, state),
             features_version=usable.version,
             window=window,
             imbalance=problem.config.training.imbalance,
             left_out=left_out,
             warnings=warnings,
+            feedback=taken.feedback,
+            feedback_version=said.version,
         ),
     )
 
@@ -204,6 +245,22 @@ def _refusals(problem: Problem, home: Home) -> dict[str, str]:
         for name, admission in admissions(problem, home).items()
         if not admission.admitted
     }
+
+
+def _taken(usable: _Usable, said: UsableFeedback, included: list[str]) -> _Taken:
+    """Say what the partitions that rows came from hold."""
+    batches = {f"{FEEDBACK}{name}": state for name, state in said.states.items()}
+    hashes = {name: state.content_hash for name, state in {**usable.states, **batches}.items()}
+    return _Taken(
+        everything={name: hashes[name] for name in included},
+        source={name: hashes[name] for name in included if name in usable.states},
+        feedback={
+            name: state.content_hash
+            for name, state in said.states.items()
+            if f"{FEEDBACK}{name}" in included
+        },
+        unused=dict.fromkeys(batches.keys() - set(included), OUTDATED),
+    )
 
 
 def _require_current(

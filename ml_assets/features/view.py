@@ -26,7 +26,10 @@ LABEL = "label"
 PARTITION = "partition"
 SPLIT = "split"
 WEIGHT = "weight"
-TAKEN = {LABEL, PARTITION, SPLIT, WEIGHT}
+ANSWERED = ("prediction_id", "model_version", "predicted_at")
+"""Columns of the table of feedback: which answer a row is about."""
+
+TAKEN = {LABEL, PARTITION, SPLIT, WEIGHT, *ANSWERED}
 """Columns that the tables around the features have; no feature may have their name."""
 
 LIBRARIES = ("numpy", "pandas", "pyarrow")

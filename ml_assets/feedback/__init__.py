@@ -46,8 +46,8 @@ from ml_assets.feedback.log import (
 from ml_assets.feedback.materialize import (
     FeedbackPartition,
     feedback_partitions,
-    feedback_table,
     materialize_feedback,
+    materialize_pending,
     pending_batches,
 )
 from ml_assets.feedback.policy import (
@@ -83,12 +83,12 @@ __all__ = [
     "feedback_event",
     "feedback_events",
     "feedback_partitions",
-    "feedback_table",
     "input_text",
     "label_of",
     "log_predictions",
     "logged_columns",
     "materialize_feedback",
+    "materialize_pending",
     "newest_predictions",
     "pending_batches",
     "prediction_ids",

@@ -107,9 +107,9 @@ def _uuid7(milliseconds: int, counter: int, drawn: bytes) -> str:
 def logged_columns(problem: Problem) -> frozenset[str]:
     """Columns of a request that are kept: those of the contract, without personal ones and label.
 
-    Personal are the columns whose role is sensitive and those that `feedback.personal` lists. They
-    are left out, not hashed: no feature reads them, and an audit finds them in `validated` by the
-    entity's id.
+    Personal are the columns whose role is sensitive, and those that are listed under `protected`,
+    `proxies` or `feedback.personal`. They are left out, not hashed: no feature reads them, and an
+    audit finds them in `validated` by the entity's id.
 
     Raises:
         ProblemError: If a personal column is none, or one that features read, since the rows that
@@ -127,8 +127,9 @@ def logged_columns(problem: Problem) -> frozenset[str]:
             "so rows of the prediction log could not be trained on. Give it the role sensitive "
             "in the contract, or take it off the list."
         )
-    personal = {*listed, *problem.columns("sensitive", "target")}
-    return frozenset(name for name in problem.fields if name not in personal)
+    config = problem.config
+    personal = {*listed, *config.protected, *config.proxies, *problem.columns("sensitive")}
+    return frozenset(problem.fields) - personal - {problem.target}
 
 
 def input_text(row: Mapping[str, object], kept: Collection[str]) -> str:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from ml_assets.features.feedback import feedback_table
 from ml_assets.features.view import feature_recipe
 from ml_assets.feedback.batches import (
     Batch,
@@ -27,6 +28,7 @@ from ml_assets.feedback.log import BIG
 from ml_assets.feedback.rows import hold_to_feedback_contract, set_aside
 from ml_assets.fingerprint import fingerprint, library_versions, source_hash
 from ml_assets.problem import Problem
+from ml_assets.progress import track
 from ml_assets.storage import Commit, Home, PartitionState, UTCDateTime, append_only, metadata
 from ml_assets.validation.spool import Spool
 
@@ -143,6 +145,14 @@ def materialize_feedback(
     return partition
 
 
+def materialize_pending(
+    problem: Problem, home: Home, *, run_id: str, now: datetime
+) -> Iterator[FeedbackPartition]:
+    """Make every partition that is missing or stale, one after the other."""
+    for batch in track(list(pending_batches(problem, home)), "feedback"):
+        yield materialize_feedback(problem, home, batch, run_id=run_id, now=now)
+
+
 def pending_batches(problem: Problem, home: Home) -> dict[str, str]:
     """Batches whose partition is missing or stale, each with the fingerprint it will have.
 
@@ -203,11 +213,6 @@ def feedback_recipe(problem: Problem) -> str:
 def feedback_fingerprint(recipe: str, batch: Batch) -> str:
     """Hash of everything that the rows of a batch follow from."""
     return fingerprint(recipe=recipe, labels=batch.counts.content_hash, takes_in=batch.takes_in)
-
-
-def feedback_table(problem: Problem) -> str:
-    """Name of the table with the rows that feedback made."""
-    return f"{problem.name}/feedback"
 
 
 def quarantine_table(problem: Problem) -> str:

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from ml_assets.features.feedback import feedback_table
 from ml_assets.feedback.log import BIG
-from ml_assets.feedback.materialize import feedback_table
 from ml_assets.problem import Problem
 from ml_assets.problem.config import Retraining, Trigger
 from ml_assets.storage import Home, UTCDateTime, append_only, metadata

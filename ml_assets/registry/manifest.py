@@ -31,6 +31,8 @@ class Data(Section):
         partitions: Partition to the hash of its content.
         excluded: Partition to why it was left out.
         rows: Split to its number of rows.
+        feedback: Feedback batch to the hash of its content.
+        feedback_version: Version of the lake's feedback table, where there was one.
     """
 
     training_set: str
@@ -38,6 +40,8 @@ class Data(Section):
     partitions: dict[str, str]
     excluded: dict[str, str]
     rows: dict[str, int]
+    feedback: dict[str, str] = {}
+    feedback_version: int | None = None
 
 
 class Algorithm(Section):

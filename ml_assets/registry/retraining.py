@@ -127,6 +127,8 @@ def manifest_of(problem: Problem, home: Home, trained: Trained) -> Manifest:
             partitions=made_from.snapshot,
             excluded=made_from.excluded,
             rows=made_from.rows,
+            feedback=made_from.feedback,
+            feedback_version=made_from.feedback_version,
         ),
         algorithm=Algorithm(
             estimator=winner.estimator,
@@ -143,7 +145,7 @@ def manifest_of(problem: Problem, home: Home, trained: Trained) -> Manifest:
             training=training_code_hash(),
         ),
         signature=Signature(
-            features=_feature_types(problem, home, made_from, trained.feature_names),
+            features=_feature_types(home, made_from, trained.feature_names),
             target=problem.target,
             positive=config.label.positive,
             kind=config.kind,
@@ -198,13 +200,14 @@ def _known(
 
 
 def _feature_types(
-    problem: Problem, home: Home, training_set: TrainingSet, names: tuple[str, ...]
+    home: Home, training_set: TrainingSet, names: tuple[str, ...]
 ) -> dict[str, str]:
     """Feature to `number` or `text`, in the order in which the model reads them."""
+    pinned = training_set.some_features
     schema = home.lake.batches(
-        f"{problem.name}/features",
-        version=training_set.features_version,
-        partitions=list(training_set.snapshot)[:1],
+        pinned.table,
+        version=pinned.version,
+        partitions=[pinned.partition],
         columns=list(names),
     ).schema
     return {

@@ -156,11 +156,12 @@ class Rows:
 
 def estimated_mb(problem: Problem, home: Home, training_set: TrainingSet) -> float:
     """Memory that fitting on all rows would take, from the size of some of them."""
+    pinned = training_set.some_features
     sample = home.lake.batches(
-        f"{problem.name}/features",
-        partitions=list(training_set.snapshot)[:1],
+        pinned.table,
+        partitions=[pinned.partition],
         columns=list(problem.config.training.encoders),
-        version=training_set.features_version,
+        version=pinned.version,
         rows=SAMPLE_ROWS,
     ).read_next_batch()
     rows = sum(training_set.rows.get(name, 0) for name in FITTED)
@@ -168,10 +169,9 @@ def estimated_mb(problem: Problem, home: Home, training_set: TrainingSet) -> flo
 
 
 def _require_features(problem: Problem, home: Home, training_set: TrainingSet) -> None:
+    pinned = training_set.some_features
     table = home.lake.batches(
-        f"{problem.name}/features",
-        partitions=list(training_set.snapshot)[:1],
-        version=training_set.features_version,
+        pinned.table, partitions=[pinned.partition], version=pinned.version
     )
     names = feature_names(problem, table.schema.names)
     if unknown := [name for name in problem.config.training.encoders if name not in names]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from loans import LOANS
 
 from ml_assets.errors import ProblemError
 from ml_assets.feedback import (
@@ -87,6 +88,10 @@ class TestWhatIsLogged:
 
         assert "company_public_response" in logged_columns(problem_with())
         assert "company_public_response" not in logged_columns(listed)
+
+    def test_leaves_out_what_stands_for_something_protected(self):
+        assert "district" in LOANS.fields
+        assert not logged_columns(LOANS) & {"district", "gender", "repaid"}
 
     def test_refuses_to_leave_out_what_features_read(self, problem_with):
         listed = problem_with(feedback={"personal": ["state"]})
