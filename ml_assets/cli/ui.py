@@ -1,6 +1,7 @@
 """Open Dagster on a deployment's own home."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -30,10 +31,16 @@ def open_ui(home: Home, port: int) -> None:
         f"Home: {home.path}. Schedules and sensors are off until you turn them on (Automation)."
     )
     say("Ctrl-C ends it.")
-    with held_open(home.path), suppress(KeyboardInterrupt):
-        subprocess.run(  # noqa: S603 - our own interpreter, no shell
-            dagster_command(home, port), env=dagster_environment(home), check=False
-        )
+    with (
+        held_open(home.path),
+        subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
+            dagster_command(home, port), env=dagster_environment(home)
+        ) as dagster,
+        suppress(KeyboardInterrupt),
+    ):
+        # Ctrl-C reaches it by itself; what a service manager sends would end only us.
+        signal.signal(signal.SIGTERM, lambda *_: dagster.terminate())
+        dagster.wait()
 
 
 def dagster_command(home: Home, port: int) -> list[str]:
