@@ -121,7 +121,7 @@ class Intake:
         """What was done."""
         after = self._home.lake.partitions(f"{self._problem.name}/raw")
         asked = frozenset(after) if self._asked is None else self._asked
-        there = sorted(p for p in asked if p in after and after[p].rows)
+        there = sorted(asked & after.keys())
         found = [each.found for each in self._accepted() if each.found]
         names = self._names()
         return Ingested(

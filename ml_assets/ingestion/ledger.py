@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from ml_assets.ingestion.files import SourceFile, Stamp, hash_file
+from ml_assets.progress import track
 from ml_assets.storage import PartitionState, Store
 from ml_assets.storage.store import UTCDateTime, metadata
 
@@ -141,9 +142,9 @@ class Ledger:
         """
         stamps = {path: stamp for path in paths if (stamp := Stamp.of(path)) is not None}
         known = self._known_stamps([stamp.path for stamp in stamps.values()])
-        new = {
-            p: digest for p, s in stamps.items() if s not in known and (digest := hash_file(p))
-        }
+        unknown = [path for path, stamp in stamps.items() if stamp not in known]
+        digests = ((path, hash_file(path)) for path in track(unknown, "hash files"))
+        new = {path: digest for path, digest in digests if digest is not None}
         # One that was written to meanwhile keeps a stamp that nobody will see again.
         self._remember_stamps({stamps[path]: digest for path, digest in new.items()})
         old = {path: known[stamp] for path, stamp in stamps.items() if stamp in known}

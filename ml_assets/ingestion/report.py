@@ -48,11 +48,12 @@ class Ingested:
     """What an ingestion did.
 
     Attributes:
-        partitions: Every partition asked for that has rows, changed or not.
+        partitions: Every partition asked for that raw has, changed or not; one whose rows all
+            moved elsewhere is there with 0 rows.
         files: Files that were read this time.
         refused_files: Files of which nothing was taken, now or before.
         moved: Partitions outside the request that lost a row to another partition.
-        missing: Partitions asked for that have no rows.
+        missing: Partitions asked for that no source has or had rows of.
         ignored_columns: Columns that files have and the contract has not.
         absent_columns: Columns that the contract has and some file has not.
         unplaced_rows: Rows in the partition "unplaced": their event time cannot be read.

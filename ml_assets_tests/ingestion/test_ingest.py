@@ -235,6 +235,17 @@ class TestRevisedRows:
         assert raw("visit_id", "partition") == [("1", "2015-04"), ("2", "2015-03")]
         assert done.moved == ("2015-03",)
 
+    def test_leaves_a_partition_empty_that_has_lost_all_of_its_rows(
+        self, deliver, as_csv, take_in
+    ):
+        deliver("a.csv", as_csv(("1", MARCH, "NY", "x")))
+        take_in()
+
+        deliver("b.csv", as_csv(("1", APRIL, "NY", "x")))
+        done = take_in()
+
+        assert numbers(done) == {"2015-03": (0, 1, True), "2015-04": (1, 0, True)}
+
     def test_swaps_rows_between_partitions(self, deliver, as_csv, take_in, raw):
         deliver("a.csv", as_csv(("1", MARCH, "NY", "x"), ("2", APRIL, "NY", "y")))
         take_in()
@@ -409,7 +420,11 @@ class TestLostPartitions:
         done = take_in(problem=revised(date_formats=["%d/%m/%Y"]))
 
         assert raw("visit_id", "partition") == [("1", "2015-04"), ("2", "2015-05")]
-        assert numbers(done) == {"2015-04": (1, 0, True), "2015-05": (1, 0, True)}
+        assert [(p.partition, p.rows) for p in done.partitions] == [
+            ("2015-03", 0),
+            ("2015-04", 1),
+            ("2015-05", 1),
+        ]
 
     def test_reads_a_refused_file_again_when_an_alias_was_added(
         self, deliver, take_in, raw, revised

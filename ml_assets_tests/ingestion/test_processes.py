@@ -30,7 +30,8 @@ class Lines:
         return label
 
     def advance(self, label, steps):
-        print("step", label, flush=True)
+        if not label.startswith("hash"):
+            print("step", label, flush=True)
 
     def finish(self, label):
         pass
