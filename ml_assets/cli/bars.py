@@ -20,12 +20,12 @@ WORTH_SECONDS = 0.5
 @contextmanager
 def shown_progress(*, wanted: bool = True) -> Iterator[None]:
     """Show the progress of everything inside the block, where it is `wanted`."""
-    if not wanted:
+    if not wanted or sys.__stderr__ is None:
         yield
         return
     # Dagster redirects standard error while a step runs; progress keeps the original.
-    with os.fdopen(os.dup(sys.stderr.fileno()), "w") as original:
-        if sys.stderr.isatty():
+    with os.fdopen(os.dup(sys.__stderr__.fileno()), "w") as original:
+        if original.isatty():
             with _bars(original) as progress, shown_by(Bars(progress)):
                 yield
         else:

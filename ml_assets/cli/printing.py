@@ -63,7 +63,7 @@ def print_table(
     if not lines:
         say(f"{title}: {empty}")
         return
-    shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    shown = Table(box=box.SIMPLE_HEAD)
     for place, name in enumerate(columns):
         numeric = all(_is_number(line[place]) for line in lines)
         one_word = all(" " not in line[place] and len(line[place]) <= WORD for line in lines)
@@ -72,7 +72,7 @@ def print_table(
         )
     for line in lines:
         shown.add_row(*(Text(text) for text in line))
-    console().print(shown)
+    console().print(Text(title, style="bold"), shown, sep="\n")
 
 
 @singledispatch
