@@ -64,14 +64,13 @@ def choose(
     window: int | None,
 ) -> dict[str, str]:
     """Put the rows with a trusted label into the table `chosen`; say which partitions have none."""
-    delay = dt.timedelta(days=problem.config.label.delay_days)
+    until = now - dt.timedelta(days=problem.config.label.delay_days)
     connection.execute(
-        """create table trusted as select * from known where label is not null
-        and coalesce(predicted_at, moment) <= ?""",
-        [now - delay],
+        f"""create view trusted as select * from known where label is not null
+        and coalesce(predicted_at, moment) <= '{until.isoformat()}'::timestamptz"""
     )
     keep_newest_labels(connection, problem)
-    excluded, labelled = _labelled(connection, problem)
+    excluded, labelled = _labelled(connection, problem, until)
     newest_few = labelled[-window:] if window else labelled
     older = set(labelled) - set(newest_few)
     excluded |= dict.fromkeys(older, f"is older than the newest {window} labelled partitions")
@@ -86,15 +85,16 @@ def choose(
 
 
 def _labelled(
-    connection: "duckdb.DuckDBPyConnection", problem: Problem
+    connection: "duckdb.DuckDBPyConnection", problem: Problem, until: dt.datetime
 ) -> tuple[dict[str, str], list[str]]:
     """Partitions of the source without a trusted label, and why; and those that have some."""
-    delay = dt.timedelta(days=problem.config.label.delay_days)
     found = connection.execute(
         """select partition, count(label), max(moment) filter (label is not null),
-        (select count(*) from trusted where trusted.partition = known.partition)
-        from known where prediction_id is null group by partition order by partition"""
+        count(label) filter (moment <= ?) from known where prediction_id is null
+        group by partition order by partition""",
+        [until],
     ).fetchall()
+    delay = dt.timedelta(days=problem.config.label.delay_days)
     excluded = {}
     for partition, labels, newest, trusted in found:
         if not labels:

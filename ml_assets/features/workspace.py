@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import duckdb
 
-MEMORY_MB = 1024
+MEMORY_MB = 512
 
 
 @contextmanager

@@ -95,7 +95,10 @@ class Clipped(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 class Topics(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """A sparse matrix as a few dense columns (truncated SVD), fewer when it has fewer itself."""
+    """A sparse matrix as a few dense columns (truncated SVD), fewer when it has fewer itself.
+
+    A single column stays as it is.
+    """
 
     def __init__(self, *, components: int = TEXT_TOPICS, seed: int = 0) -> None:
         self.components = components
@@ -108,17 +111,18 @@ class Topics(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit_transform(self, X: sp.csr_matrix, y: object = None) -> np.ndarray:  # noqa: ARG002
         """Learn the columns, and give those of the same rows."""
-        components = max(1, min(self.components, X.shape[1] - 1))
-        self.svd_ = TruncatedSVD(components, random_state=self.seed)
-        return self.svd_.fit_transform(X)
+        components = min(self.components, X.shape[1] - 1)
+        self.svd_ = TruncatedSVD(components, random_state=self.seed) if components else None
+        return X.toarray() if self.svd_ is None else self.svd_.fit_transform(X)
 
     def transform(self, X: sp.csr_matrix) -> np.ndarray:
         """Give the columns of rows."""
-        return self.svd_.transform(X)
+        return X.toarray() if self.svd_ is None else self.svd_.transform(X)
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002
         """Name the columns by their number."""
-        return np.array([f"topic_{n}" for n in range(self.svd_.n_components)], dtype=object)
+        topics = 1 if self.svd_ is None else self.svd_.n_components
+        return np.array([f"topic_{number}" for number in range(topics)], dtype=object)
 
 
 def column_transformer(

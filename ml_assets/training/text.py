@@ -9,6 +9,7 @@ several times faster than scikit-learn's, that call Python for every word.
 
 import math
 import re
+import warnings
 import zlib
 from collections import deque
 from collections.abc import Iterator
@@ -124,10 +125,12 @@ class FastTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         kept = (with_term >= least) & (with_term <= _texts(self.max_df, rows))
         kept = self._most_frequent(kept, np.concatenate([times, pair_times]))
         if not kept.any():
-            raise TrainingError(
-                f"No word occurs in {least:,} or more of {rows:,} texts. Lower min_df, or leave "
-                "the text out of training.encoders."
+            warnings.warn(
+                f"No word occurs in {least:,} or more of {rows:,} texts, so the text tells the "
+                "model nothing. Lower min_df, or leave it out of training.encoders.",
+                stacklevel=2,
             )
+            return self._remember_nothing(rows)
         self._remember(words.vocabulary, kept[:width], keys[kept[width:]])
         self.idf_ = np.log((1 + rows) / (1 + with_term[kept])) + 1
         return _stacked(self._weigh(_columns(each, kept)) for each in _emptied(chunks))
@@ -203,6 +206,14 @@ class FastTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         numbers = np.cumsum(needed) - 1
         first, second = np.divmod(keys, max(width, 1))
         self.pairs_ = numbers[first] * int(needed.sum()) + numbers[second]
+
+    def _remember_nothing(self, rows: int) -> sp.csr_matrix:
+        """Know the empty word only, which no text has: scikit-learn wants at least one column."""
+        self.words_ = np.frombuffer(b"\n", dtype=np.uint8)
+        self.word_columns_ = np.zeros(1, np.int32)
+        self.pairs_ = np.empty(0, np.int64)
+        self.idf_ = np.ones(1)
+        return sp.csr_matrix((rows, 1))
 
     def _weigh(self, counts: sp.csr_matrix) -> sp.csr_matrix:
         """Term frequencies to weights, rows to length 1."""

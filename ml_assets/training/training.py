@@ -10,6 +10,8 @@ import platform
 import shutil
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from sklearn.compose import ColumnTransformer
@@ -54,6 +56,7 @@ class _Matrices(NamedTuple):
     encoder: ColumnTransformer
     train: Batches
     validation: Batches
+    warnings: tuple[str, ...]
 
 
 class _Fit(NamedTuple):
@@ -184,11 +187,12 @@ def _compete(run: Run) -> tuple[tuple[Competitor, ...], dict[str, str]]:
 
 def _encode(run: Run, family: Family) -> _Matrices:
     encoder = _encoder(run.problem, family)
-    train = run.rows.matrices(encoder, ["train"], learn=True, name=f"{family}_train")
-    validation = run.rows.matrices(
-        encoder, ["validation"], counted=False, name=f"{family}_validation"
-    )
-    return _Matrices(encoder, train, validation)
+    with _heard() as said:
+        train = run.rows.matrices(encoder, ["train"], learn=True, name=f"{family}_train")
+        validation = run.rows.matrices(
+            encoder, ["validation"], counted=False, name=f"{family}_validation"
+        )
+    return _Matrices(encoder, train, validation, tuple(said))
 
 
 def _encoder(problem: Problem, family: Family) -> ColumnTransformer:
@@ -209,7 +213,7 @@ def _competitor(run: Run, name: str, matrices: _Matrices) -> Competitor:
         seconds=fit.seconds,
         curve=fit.curve,
         hyperparameters=fit.model.get_params(),
-        warnings=fit.warnings,
+        warnings=(*matrices.warnings, *fit.warnings),
     )
 
 
@@ -221,8 +225,7 @@ def _fit(
     model = unfitted(name, training.estimators[name], kind, seed=training.seed)
     kept = Checkpoint(folder=run.folder / checkpoint, every=training.checkpoint_every)
     started = time.perf_counter()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with _heard() as said:
         try:
             progress = (
                 _fit_at_once(model, batches)
@@ -241,9 +244,18 @@ def _fit(
             raise TrainingError(
                 f"{run.problem.name}: {name} cannot be fitted: {error}"
             ) from error
-    said = dict.fromkeys(f"{each.category.__name__}: {each.message}" for each in caught)
     seconds = time.perf_counter() - started
     return _Fit(progress.model, seconds, progress.curve, tuple(said))
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Collect what libraries warn of inside the block, each thing once."""
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield said
+    said += dict.fromkeys(f"{each.category.__name__}: {each.message}" for each in caught)
 
 
 def _fit_at_once(model: Any, batches: Batches) -> Progress:
@@ -256,7 +268,8 @@ def _refit(run: Run, best: Competitor) -> Fitted:
     """Fit the winner on train and validation rows together."""
     family = run.kind(best.name).family
     encoder = _encoder(run.problem, family)
-    batches = run.rows.matrices(encoder, FITTED, learn=True, name=f"{family}_all")
+    with _heard() as said:
+        batches = run.rows.matrices(encoder, FITTED, learn=True, name=f"{family}_all")
     fit = _fit(run, best.name, batches, checkpoint=f"{best.name}_all")
     return Fitted(
         estimator=best.name,
@@ -265,7 +278,7 @@ def _refit(run: Run, best: Competitor) -> Fitted:
         hyperparameters=fit.model.get_params(),
         seconds=fit.seconds,
         curve=best.curve,
-        warnings=fit.warnings,
+        warnings=(*said, *fit.warnings),
     )
 
 

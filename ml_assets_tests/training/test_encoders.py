@@ -172,6 +172,14 @@ class TestOwnSteps:
 
         assert Topics(components=30).fit_transform(matrix).shape == (3, 2)
 
+    def test_topics_of_one_column_are_that_column(self):
+        matrix = sp.csr_matrix([[1.0], [0.0], [3.0]])
+
+        topics = Topics().fit(matrix)
+
+        assert topics.transform(matrix).ravel().tolist() == [1.0, 0.0, 3.0]
+        assert topics.get_feature_names_out().tolist() == ["topic_0"]
+
     def test_hashed_categories_have_a_block_for_each_feature(self):
         rows = pd.DataFrame({"a": ["x", "y"], "b": ["x", None]})
 

@@ -146,9 +146,14 @@ class TestVocabulary:
 
         assert [ours.terms()[name] for name in names] == list(range(len(names)))
 
-    def test_says_that_no_word_is_frequent_enough(self):
-        with pytest.raises(TrainingError, match="No word occurs in 50 or more of 7 texts"):
-            FastTfidf(min_df=50).fit(COMPLAINTS)
+    def test_is_the_empty_word_when_no_other_is_frequent_enough(self):
+        with pytest.warns(UserWarning, match="No word occurs in 50 or more of 7 texts"):
+            ours = FastTfidf(min_df=50, ngram_range=(1, 2)).fit(COMPLAINTS)
+
+        assert ours.terms() == {"": 0}
+        assert (
+            thaw(freeze(ours)).transform(["late fee", "", " "]).toarray().tolist() == [[0]] * 3
+        )
 
     def test_knows_words_and_pairs_only(self):
         with pytest.raises(TrainingError, match=r"ngram_range is .* got \(1, 3\)"):

@@ -155,6 +155,15 @@ class TestWhatIsKept:
             "ConvergenceWarning: lbfgs failed to converge"
         )
 
+    @pytest.mark.parametrize("kind", ["logistic", "boosting"])
+    def test_that_a_text_without_words_tells_nothing(self, home, rows, kind):
+        silent = only(kind)
+
+        found = trained(silent, home, learned_from(silent, home, rows.assign(story="")))
+
+        assert "so the text tells the model nothing" in found.winner.warnings[0]
+        assert "so the text tells the model nothing" in found.competitors[0].warnings[0]
+
     def test_progress_is_told(self, home, rows):
         class Told:
             def __init__(self):
