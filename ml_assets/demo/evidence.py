@@ -128,6 +128,8 @@ def _is_kept_out(problem: Problem, home: Home, verdict: Admission) -> bool:
 
 def _rows(problem: Problem, home: Home, noun: str, month: str, ids: list[str]) -> list[str]:
     """Reasons (empty where there are none) of the rows with these ids."""
+    if month not in home.lake.partitions(f"{problem.name}/{noun}"):
+        return []
     reasons = "reasons" if noun == "quarantined" else "''"
     with home.lake.connect() as connection:
         rows = connection.execute(
@@ -140,6 +142,8 @@ def _rows(problem: Problem, home: Home, noun: str, month: str, ids: list[str]) -
 
 def _labels(problem: Problem, home: Home, month: str) -> dict[str, bool | None]:
     """Label of every valid row of a month, by id."""
+    if month not in home.lake.partitions(f"{problem.name}/validated"):
+        return {}
     columns = [problem.entity_id, problem.target]
     rows = home.lake.read(f"{problem.name}/validated", partitions=[month], columns=columns)
     return {row[problem.entity_id]: row[problem.target] for row in rows.to_pylist()}

@@ -118,8 +118,9 @@ def failures(run):
     """What the failed steps of a run say, with the tables beside it."""
     for event in run.filter_events(lambda each: each.is_step_failure):
         told = event.step_failure_data.user_failure_data
-        yield told.description if told else event.step_failure_data.error.to_string()
-        yield from (str(table.records) for table in told.metadata.values()) if told else ()
+        assert told, event.step_failure_data.error.to_string()
+        yield told.description
+        yield from (str(table.records) for table in told.metadata.values())
 
 
 class TestTheFailureTable:

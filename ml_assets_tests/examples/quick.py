@@ -47,6 +47,12 @@ def _quick() -> Declared:
 
 
 COMPLAINTS = _quick()
+IN_EPOCHS = declared_with(
+    COMPLAINTS,
+    training={"estimators": {"sgd": {"kind": "sgd", "hyperparameters": {"max_iter": 60}}}},
+)
+"""The same, fitted by an estimator that leaves checkpoints."""
+
 defs = definitions_of(COMPLAINTS)
 """What a code server loads when it is started with `-m quick`."""
 
