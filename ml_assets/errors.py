@@ -18,7 +18,8 @@ MLAssetsError
 ├── InferenceError         a prediction cannot be made as asked
 │   ├── NotCompilable      a fitted step, or a feature, has no direct path
 │   └── InvalidRows        rows do not hold the part of the contract that is known by then
-└── FeedbackError          feedback cannot be taken as it was sent
+├── FeedbackError          feedback cannot be taken as it was sent
+└── RequestRefused         a request to the prediction service cannot be taken
 """
 
 from collections.abc import Sequence
@@ -130,3 +131,15 @@ class InvalidRows(InferenceError):  # noqa: N818 - named after what happened
 
 class FeedbackError(MLAssetsError):
     """Feedback cannot be taken as it was sent; the message names the field."""
+
+
+class RequestRefused(MLAssetsError):  # noqa: N818 - named after what happened
+    """A request to the prediction service cannot be taken.
+
+    Attributes:
+        status: Of the HTTP answer.
+    """
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status

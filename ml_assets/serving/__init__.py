@@ -1,0 +1,8 @@
+"""The prediction service: HTTP around the one path from rows to predictions.
+
+`deployments` holds the versions that answer, `following` swaps them when the registry's champion
+moves. `reading` turns a body into rows within limits, `refusals` turns what is refused into
+problem+json, `keys` says who may ask. `predicting`, `giving_feedback` and `explaining` are the
+endpoints, `inference_protocol` the same for clients of KServe and Triton; `openapi` describes them
+from the contracts, `telemetry` counts. `app` puts them together, `server` runs it.
+"""

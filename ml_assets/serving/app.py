@@ -1,0 +1,110 @@
+"""The service as an ASGI application: every path, and what is behind it."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ml_assets.feedback import GroupCommit, feedback_events, predictions
+from ml_assets.problem import Problem
+from ml_assets.serving.deployments import Deployments
+from ml_assets.serving.explaining import Explaining
+from ml_assets.serving.following import followed
+from ml_assets.serving.giving_feedback import GivingFeedback
+from ml_assets.serving.keys import Role
+from ml_assets.serving.openapi import Describing
+from ml_assets.serving.predicting import Predicting
+from ml_assets.serving.reading import Limits
+from ml_assets.serving.refusals import TITLES, problem_json
+from ml_assets.serving.service import Handler, Service
+from ml_assets.storage import Home
+
+
+def application(
+    home: Home,
+    problems: Sequence[Problem],
+    *,
+    clock: Callable[[], datetime],
+    with_keys: bool = False,
+    durable: bool = False,
+    limits: Limits | None = None,
+) -> Starlette:
+    """Make the service.
+
+    Args:
+        home: The deployment that it serves.
+        problems: Those that it answers for.
+        clock: Says what time it is.
+        with_keys: Ask for an API key.
+        durable: Answer only when the disk has the prediction log, so that it outlives a power cut;
+            without, it outlives the process being killed. Feedback always waits for the disk.
+        limits: Of one request.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        home.store.ensure(predictions, feedback_events)
+        with (
+            GroupCommit(home.store, durable=durable) as answers,
+            GroupCommit(home.store) as said,
+        ):
+            service = Service(
+                deployments=Deployments(home, problems),
+                answers=answers,
+                said=said,
+                clock=clock,
+                keys={} if with_keys else None,
+                limits=limits or Limits(),
+            )
+            app.router.routes.extend(_routes(service))
+            async with followed(service):
+                yield
+
+    return Starlette(
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _not_here, Exception: _failed},
+    )
+
+
+def _routes(service: Service) -> list[Route]:
+    """Every path, quickest needed first."""
+    predicting, feedback = Predicting(service), GivingFeedback(service)
+    explaining, describing = Explaining(service), Describing(service)
+
+    def post(path: str, route: str, role: Role, handler: Handler) -> Route:
+        return Route(path, service.endpoint(route, role, handler), methods=["POST"])
+
+    def get(path: str, route: str, role: Role | None, handler: Handler) -> Route:
+        return Route(path, service.endpoint(route, role, handler), methods=["GET"])
+
+    return [
+        post("/{problem}/predict", "predict", "predict", predicting.predict),
+        post("/{problem}/feedback", "feedback", "feedback", feedback.feedback),
+        post("/{problem}/versions/{version}/predict", "predict", "predict", predicting.predict),
+        get("/", "index", None, explaining.index),
+        get("/health", "health", None, explaining.health),
+        get("/ready", "ready", None, explaining.ready),
+        get("/metrics", "metrics", "review", explaining.metrics),
+        get("/openapi.json", "openapi", None, describing.openapi),
+        get("/{problem}", "explain", "predict", explaining.problem),
+        get("/{problem}/versions", "versions", "predict", explaining.versions),
+        get("/{problem}/versions/{version}", "explain", "predict", explaining.problem),
+    ]
+
+
+async def _not_here(request: Request, error: Exception) -> Response:
+    """Answer for a path or a method that there is not."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    headers = error.headers if isinstance(error, HTTPException) else None
+    detail = f"{request.method} {request.url.path}: see /openapi.json for what there is."
+    return problem_json(status if status in TITLES else 404, detail, headers=headers)
+
+
+async def _failed(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's
+    """Answer for an error that nobody foresaw; the server logs its trace."""
+    return problem_json(500, "Something went wrong; the service's log says what.")

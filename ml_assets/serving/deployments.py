@@ -1,0 +1,129 @@
+"""Which versions answer: of each problem the champion, and others that a client names.
+
+A version is loaded whole, compared with its slower ways and so warmed before it takes a request;
+the switch to it is one assignment. A bundle that cannot be used leaves the old one answering.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ml_assets.errors import MLAssetsError, VersionNotFound
+from ml_assets.feedback import logged_columns
+from ml_assets.inference import Predictor
+from ml_assets.problem import Problem
+from ml_assets.registry import ModelVersion, champion, load_bundle, version_named
+from ml_assets.storage import Home
+
+NAMED_VERSIONS = 4
+"""Versions beside the champions that stay loaded; the one that was asked for longest ago goes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """A version that can answer.
+
+    Attributes:
+        version: As registered.
+        predictor: Answers rows.
+        kept: Columns of a request that are logged.
+    """
+
+    version: ModelVersion
+    predictor: Predictor
+    kept: frozenset[str]
+
+
+class Swap(NamedTuple):
+    """A change of the version that answers, or an attempt at it."""
+
+    problem: str
+    before: str | None
+    after: str
+    failure: str | None
+    """Why the old one goes on; None when the new one answers."""
+
+
+class Deployments:
+    """The versions that one process has loaded.
+
+    Attributes:
+        problems: Those that are served, by name.
+        current: Problem to the version that answers for it.
+        failures: Problem to why its champion could not be loaded.
+    """
+
+    def __init__(self, home: Home, problems: Sequence[Problem]) -> None:
+        self.home = home
+        self.problems: Mapping[str, Problem] = {problem.name: problem for problem in problems}
+        self.current: dict[str, Live] = {}
+        self.failures: dict[str, str] = {}
+        self._refused: dict[str, str] = {}
+        self._named: OrderedDict[tuple[str, str], Live] = OrderedDict()
+        self._loading = threading.Lock()
+
+    def follow(self) -> list[Swap]:
+        """Look at the registry once, and let new champions answer; what changed, or failed to."""
+        swaps = (self._follow_one(problem) for problem in self.problems.values())
+        return [swap for swap in swaps if swap is not None]
+
+    def named(self, problem: str, version: str) -> Live:
+        """Return a version by its id or number, loading it when it is asked for first.
+
+        Raises:
+            VersionNotFound: If there is none.
+            ArtifactError: If its bundle cannot be used.
+        """
+        found = version_named(self.problems[problem], self.home, version)
+        live = self.current.get(problem)
+        if live is not None and live.version.version == found.version:
+            return live
+        with self._loading:
+            return self._remembered(problem, found)
+
+    def champion_of(self, problem: str) -> Live:
+        """Return the version that answers.
+
+        Raises:
+            VersionNotFound: If there is none.
+        """
+        live = self.current.get(problem)
+        if live is None:
+            why = self.failures.get(problem, "no model has been promoted yet")
+            raise VersionNotFound(f"{problem} has no champion that can answer: {why}.")
+        return live
+
+    def _remembered(self, problem: str, version: ModelVersion) -> Live:
+        key = problem, version.version
+        live = self._named.get(key) or self._load(self.problems[problem], version)
+        self._named[key] = live
+        self._named.move_to_end(key)
+        if len(self._named) > NAMED_VERSIONS:
+            self._named.popitem(last=False)
+        return live
+
+    def _follow_one(self, problem: Problem) -> Swap | None:
+        found = champion(problem, self.home)
+        live = self.current.get(problem.name)
+        before = live.version.version if live else None
+        if found is None or found.version in (before, self._refused.get(problem.name)):
+            return None
+        try:
+            self.current[problem.name] = self._load(problem, found)
+        except MLAssetsError as error:
+            # Not tried again before the champion moves: the bundle stays what it is.
+            self._refused[problem.name] = found.version
+            self.failures[problem.name] = f"{found.version} cannot be loaded: {error}"
+            return Swap(problem.name, before, found.version, str(error))
+        self.failures.pop(problem.name, None)
+        return Swap(problem.name, before, found.version, None)
+
+    def _load(self, problem: Problem, version: ModelVersion) -> Live:
+        bundle = load_bundle(problem, self.home, version)
+        return Live(
+            version=version,
+            predictor=Predictor(problem, bundle, version=version.version),
+            kept=logged_columns(problem),
+        )

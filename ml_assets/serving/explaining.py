@@ -1,0 +1,131 @@
+"""Explain: which versions answer, what made them, and whether the service is well."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from ml_assets.registry import ModelVersion, evaluations, releases, versions
+from ml_assets.serving.deployments import Live
+from ml_assets.serving.predicting import json_response
+from ml_assets.serving.refusals import problem_json
+from ml_assets.serving.service import Service, in_thread
+from ml_assets.serving.telemetry import Gauge
+
+PROMETHEUS = "text/plain; version=0.0.4"
+
+
+class Explaining:
+    """The endpoints that say something about the service itself."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def index(self, request: Request) -> Response:  # noqa: ARG002 - as every endpoint
+        """Say what is served."""
+        return json_response(
+            {"problems": [self._summary(n) for n in self._service.deployments.problems]}
+        )
+
+    async def problem(self, request: Request) -> Response:
+        """Say which version answers, since when and why, what made it, and how good it is."""
+        live = await self._service.live(request)
+        return json_response(await in_thread(self._explained, live))
+
+    async def versions(self, request: Request) -> Response:
+        """List every registered version, newest first."""
+        problem = self._service.problem_of(request)
+        found = await in_thread(versions, problem, self._service.deployments.home)
+        return json_response({"versions": [_brief(version) for version in reversed(found)]})
+
+    async def health(self, request: Request) -> Response:  # noqa: ARG002 - as every endpoint
+        """Say that the process is alive."""
+        return json_response({"status": "alive"})
+
+    async def ready(self, request: Request) -> Response:  # noqa: ARG002 - as every endpoint
+        """Say whether every problem has a version that answers."""
+        deployments = self._service.deployments
+        if waiting := [
+            name for name in deployments.problems if name not in deployments.current
+        ]:
+            return problem_json(
+                503,
+                f"No version answers yet for {', '.join(waiting)}.",
+                headers={"Retry-After": "1"},
+                failures=deployments.failures,
+            )
+        return json_response({"status": "ready", "failures": deployments.failures})
+
+    async def metrics(self, request: Request) -> Response:  # noqa: ARG002 - as every endpoint
+        """Say what was counted, to Prometheus."""
+        text = self._service.telemetry.text([self._models(), self._failures()])
+        return PlainTextResponse(text, media_type=PROMETHEUS)
+
+    def _summary(self, name: str) -> dict[str, Any]:
+        live = self._service.deployments.current.get(name)
+        return {
+            "name": name,
+            "objective": self._service.deployments.problems[name].config.objective,
+            "version": live.predictor.version if live else None,
+            "failure": self._service.deployments.failures.get(name),
+        }
+
+    def _explained(self, live: Live) -> dict[str, Any]:
+        predictor, home = live.predictor, self._service.deployments.home
+        history = [
+            release
+            for release in releases(predictor.problem, home)
+            if release.to_version == predictor.version
+        ]
+        measured = [
+            evaluation
+            for evaluation in evaluations(predictor.problem, home)
+            if evaluation.version == predictor.version
+        ]
+        return {
+            **_brief(live.version),
+            "objective": predictor.problem.config.objective,
+            "moment_of_prediction": predictor.problem.config.moment_of_prediction,
+            "ways": predictor.ways._asdict(),
+            "warnings": predictor.bundle.warnings,
+            "releases": [release._asdict() for release in history],
+            "metrics": measured[-1].metrics if measured else None,
+            "manifest": live.version.manifest.model_dump(mode="json"),
+        }
+
+    def _models(self) -> Gauge:
+        current = self._service.deployments.current.items()
+        return Gauge(
+            "ml_assets_model_is_direct",
+            "1 where a version answers by direct look-ups, 0 where it goes through frames.",
+            {
+                (("problem", name), ("version", live.predictor.version)): float(
+                    live.predictor.ways.are_direct
+                )
+                for name, live in current
+            },
+        )
+
+    def _failures(self) -> Gauge:
+        deployments = self._service.deployments
+        return Gauge(
+            "ml_assets_champion_failed_to_load",
+            "1 where the champion cannot be loaded, so that an older version goes on.",
+            {
+                (("problem", name),): float(name in deployments.failures)
+                for name in deployments.problems
+            },
+        )
+
+
+def _brief(version: ModelVersion) -> dict[str, Any]:
+    return {
+        "problem": version.problem,
+        "version": version.version,
+        "number": version.number,
+        "number_reason": version.number_reason,
+        "created_at": version.created_at,
+        "trigger": version.trigger,
+        "previous": version.previous,
+        "training_set": version.training_set,
+    }

@@ -1,0 +1,121 @@
+"""Who may ask: API keys with roles, kept as hashes.
+
+A key is 32 random bytes, so its SHA-256 tells nothing about it and needs no salt. Keys are never
+changed: one that is lost is revoked, and another is made.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal, NamedTuple, get_args
+
+import sqlalchemy as sa
+
+from ml_assets.errors import RequestRefused
+from ml_assets.storage import Home, UTCDateTime, metadata
+
+Role = Literal["predict", "feedback", "review", "admin"]
+ROLES: tuple[Role, ...] = get_args(Role)
+"""What a key may do; admin may do everything."""
+
+PREFIX = "mla_"
+"""So that a key that leaked into a file is found by its looks."""
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("hash", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("roles", sa.String(100), nullable=False),
+    sa.Column("created_at", UTCDateTime, nullable=False),
+    sa.Column("revoked_at", UTCDateTime, nullable=True),
+)
+
+
+class Key(NamedTuple):
+    """What is known of a key; not the key itself."""
+
+    name: str
+    roles: frozenset[str]
+
+    def may(self, role: Role) -> bool:
+        """Whether the key allows `role`."""
+        return role in self.roles or "admin" in self.roles
+
+
+def make_key(home: Home, name: str, roles: Sequence[Role], *, now: datetime) -> str:
+    """Make a key; it is shown once and kept as a hash.
+
+    Args:
+        home: The deployment that it opens.
+        name: Whose it is, for the prediction log's readers.
+        roles: What it may do.
+        now: When.
+    """
+    key = PREFIX + secrets.token_urlsafe(32)
+    home.store.ensure(api_keys)
+    with home.store.begin() as connection:
+        connection.execute(
+            sa.insert(api_keys).values(
+                hash=hash_of(key), name=name, roles=" ".join(roles), created_at=now
+            )
+        )
+    return key
+
+
+def revoke_keys(home: Home, name: str, *, now: datetime) -> int:
+    """Revoke every key of a name; how many there were."""
+    home.store.ensure(api_keys)
+    c = api_keys.c
+    with home.store.begin() as connection:
+        done = connection.execute(
+            sa.update(api_keys)
+            .where(c.name == name, c.revoked_at.is_(None))
+            .values(revoked_at=now)
+        )
+        return int(done.rowcount)
+
+
+def known_keys(home: Home) -> dict[str, Key]:
+    """Every key that is not revoked, by its hash."""
+    home.store.ensure(api_keys)
+    c = api_keys.c
+    query = sa.select(c.hash, c.name, c.roles).where(c.revoked_at.is_(None))
+    with home.store.connect() as connection:
+        return {
+            row.hash: Key(row.name, frozenset(row.roles.split()))
+            for row in connection.execute(query)
+        }
+
+
+def hash_of(key: str) -> str:
+    """What is kept of a key."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def require(keys: Mapping[str, Key] | None, header: str | None, role: Role) -> Key | None:
+    """Return the key that a request came with.
+
+    Args:
+        keys: Those that are known; None where none is needed, in development.
+        header: The request's `Authorization`.
+        role: What the request wants to do.
+
+    Raises:
+        RequestRefused: If there is none, it is unknown or revoked, or it does not allow this.
+    """
+    if keys is None:
+        return None
+    scheme, _, key = (header or "").partition(" ")
+    if scheme.lower() != "bearer" or not key:
+        raise RequestRefused(401, "Send a key: `Authorization: Bearer mla_…`.")
+    found = keys.get(hash_of(key.strip()))
+    if found is None:
+        raise RequestRefused(401, "The key is unknown, or was revoked.")
+    if not found.may(role):
+        allowed = ", ".join(sorted(found.roles))
+        raise RequestRefused(
+            403, f"The key of {found.name} allows {allowed}; needed is {role}."
+        )
+    return found

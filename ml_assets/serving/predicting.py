@@ -1,0 +1,104 @@
+"""Predict: rows in, answers out, and each of them in the log before the client has it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ml_assets.feedback import (
+    LoggedPrediction,
+    features_hash,
+    input_text,
+    prediction_ids,
+    write_predictions,
+)
+from ml_assets.inference import Answer
+from ml_assets.serving.deployments import Live
+from ml_assets.serving.reading import JSON, json_of, rows_of
+from ml_assets.serving.service import Service, in_thread
+
+AT_ONCE = 50
+"""So many rows are answered between two other requests; more of them beside these, in a thread."""
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+class Predicting:
+    """The endpoint `predict`."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def predict(self, request: Request) -> Response:
+        """Answer one row (an object) or many (an array of objects)."""
+        live = await self._service.live(request)
+        body = await json_of(request, self._service.limits)
+        rows = rows_of(body, self._service.limits, what="rows")
+        answers = await answers_of(live, rows)
+        at = self._service.clock()
+        told = dict(request.query_params) if request.scope["query_string"] else {}
+        ids = await log(self._service, live, rows, answers, at=at, exposed="trial" not in told)
+        found = [_answer(id_, each, told) for id_, each in zip(ids, answers, strict=True)]
+        about = {
+            "problem": live.predictor.problem.name,
+            "version": live.predictor.version,
+            "at": at,
+        }
+        if isinstance(body, list):
+            return json_response({**about, "predictions": found})
+        return json_response({**found[0], **about})
+
+
+async def answers_of(live: Live, rows: Rows) -> list[Answer]:
+    """Answer rows; many of them in a thread."""
+    if len(rows) <= AT_ONCE:
+        return live.predictor.answers(rows)
+    return await in_thread(live.predictor.answers, rows)
+
+
+async def log(
+    service: Service,
+    live: Live,
+    rows: Rows,
+    answers: Sequence[Answer],
+    *,
+    at: datetime,
+    exposed: bool,
+) -> list[str]:
+    """Write answers to the prediction log; returns their ids once they are in the store."""
+    problem, version = live.predictor.problem.name, live.predictor.version
+    ids = prediction_ids(at, len(rows))
+    logged = [
+        LoggedPrediction(
+            id=id_,
+            problem=problem,
+            model_version=version,
+            at=at,
+            input=input_text(row, live.kept),
+            features_hash=features_hash(answer.features.values()),
+            prediction=answer.prediction.value,
+            decision=answer.prediction.decision,
+            exposed=exposed,
+        )
+        for id_, row, answer in zip(ids, rows, answers, strict=True)
+    ]
+    await service.answers.write(write_predictions, logged)
+    service.telemetry.predictions.add(problem, version, by=len(rows))
+    return ids
+
+
+def json_response(body: object) -> Response:
+    """Answer with JSON; times in UTC, to the microsecond."""
+    return Response(orjson.dumps(body, option=orjson.OPT_UTC_Z), media_type=JSON)
+
+
+def _answer(id_: str, answer: Answer, told: Mapping[str, str]) -> dict[str, Any]:
+    found = {
+        "id": id_,
+        "prediction": answer.prediction.value,
+        "decision": answer.prediction.decision,
+    }
+    return {**found, "features": answer.features} if "features" in told else found

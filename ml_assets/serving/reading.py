@@ -1,0 +1,78 @@
+"""From the bytes of a request to JSON values, within limits."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from starlette.requests import Request
+
+from ml_assets.errors import RequestRefused
+
+JSON = "application/json"
+
+
+class Limits(NamedTuple):
+    """How much one request may ask for."""
+
+    body_bytes: int = 10 << 20
+    rows: int = 10_000
+    seconds: float = 30.0
+
+
+async def json_of(request: Request, limits: Limits) -> Any:
+    """Return the body of a request.
+
+    Raises:
+        RequestRefused: If it is too large, or not JSON.
+    """
+    declared = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+    if declared != JSON:
+        raise RequestRefused(415, f"The body is {declared}; send {JSON}.")
+    try:
+        return orjson.loads(await _body(request, limits.body_bytes))
+    except orjson.JSONDecodeError as error:
+        raise RequestRefused(400, f"The body is not JSON: {error}.") from None
+
+
+def rows_of(body: Any, limits: Limits, *, what: str) -> Sequence[Mapping[str, Any]]:
+    """Return the objects of a body that is one object or an array of them.
+
+    Raises:
+        RequestRefused: If it is neither, or has too many.
+    """
+    rows = body if isinstance(body, list) else [body]
+    if len(rows) > limits.rows:
+        raise RequestRefused(
+            413,
+            f"{len(rows):,} {what} in one request, at most {limits.rows:,} are taken. Send them in parts.",
+        )
+    for place, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise RequestRefused(
+                422, f"Send one object, or an array of objects; number {place} is {_kind(row)}."
+            )
+    return rows
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """Read a body, but no more of it than is allowed."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > most:
+        raise _too_large(most)
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise _too_large(most)
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _too_large(most: int) -> RequestRefused:
+    return RequestRefused(413, f"The body has more than {most:,} bytes. Send it in parts.")
+
+
+def _kind(value: object) -> str:
+    names = {list: "an array", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
