@@ -33,7 +33,7 @@ ui: $(BIN)/.installed     ## Open Dagster on the project's own home
 
 lock:                     ## Renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade -q -o requirements.lock
+	  --generate-hashes --no-annotate --no-header --upgrade -q -o requirements.lock
 
 clean:                    ## Remove the environment and the home that make demo and make ui fill
 	rm -rf $(VENV) .ml_assets

@@ -5,7 +5,6 @@ gates, profiles, two competing algorithms, metrics by slice, a promotion and eve
 """
 
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -71,29 +70,19 @@ def _pair(source: Path, folder: Path) -> tuple[float, float]:
         str(source),
         str(folder / "out"),
     ]
-    bare = _timed(script)
     command = [COMMAND, "run", "complaints", "--source", str(source), "--home", str(home)]
-    platform = _timed([*command, "--json"], folder / "outcome.json")
-    _report(folder / "outcome.json")
+    bare, said = _timed(script)
+    platform, outcome = _timed([*command, "--json"])
+    model = json.loads(outcome)["model"]
+    reached = model["metrics"]["test"][model["kpi"]]
+    print(f"{said.rstrip()}\n  platform: {model['kpi']} {reached:.4f}", flush=True)
     return bare, platform
 
 
-def _timed(command: list[str], output: Path | None = None) -> float:
+def _timed(command: list[str]) -> tuple[float, str]:
+    """Seconds that a command takes, and what it prints."""
     started = time.perf_counter()
-    done = subprocess.run(
-        command,
-        stdout=output.open("w") if output else None,
-        stderr=subprocess.DEVNULL,
-        env=os.environ,
-        check=False,
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}.")
-    return time.perf_counter() - started
-
-
-def _report(path: Path) -> None:
-    """Say what the platform reached, from what it printed."""
-    kpi = json.loads(path.read_text())
-    found = kpi.get("metrics") or kpi.get("evaluation") or kpi
-    print(f"  platform: roc_auc {json.dumps(found)[:160]}", flush=True)
+        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
+    return time.perf_counter() - started, done.stdout

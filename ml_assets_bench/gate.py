@@ -15,7 +15,7 @@ import numpy as np
 
 from ml_assets.ingestion import ingest, register_source, source_partitions
 from ml_assets.problem import Problem, problem_named
-from ml_assets.storage import Home
+from ml_assets.storage import Commit, Home
 from ml_assets.validation import admit
 
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
@@ -95,8 +95,6 @@ def _gate(problem: Problem, home: Home, partition: str) -> float:
 
 def _forget(home: Home, problem: Problem, partition: str) -> None:
     """Take the partition out again, so that the gate has to judge it anew."""
-    from ml_assets.storage import Commit
-
     commit = Commit(run_id="bench", code_hash="", fingerprint="")
     for noun in ("validated", "quarantined"):
         home.lake.delete(f"{problem.name}/{noun}", partition, commit=commit)
