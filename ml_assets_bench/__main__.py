@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
-from ml_assets_bench import chain, gate, growth
+from ml_assets_bench import chain, gate, growth, serving
+
+CACHE = Path.home() / ".cache" / "ml_assets_bench"
 
 
 def main() -> None:
@@ -20,12 +22,21 @@ def main() -> None:
         command = commands.add_parser(name, help=text)
         command.add_argument("--rows", type=int, default=100_000)
         command.add_argument("--repeats", type=int, default=3)
+    served = commands.add_parser("serving", help="the service beside MLflow's and BentoML's")
+    served.add_argument("--folder", type=Path, default=CACHE, help="of the peers' environments")
+    served.add_argument("--seconds", type=float, default=5.0, help="of each load")
+    served.add_argument("--repeats", type=int, default=3)
+    served.add_argument("--alone", action="store_true", help="without the peers")
     other_side = commands.add_parser("plain", help="the plain script alone")
     other_side.add_argument("source", type=Path)
     other_side.add_argument("folder", type=Path)
     asked = parser.parse_args()
     if asked.name == "plain":
         chain.plain(asked.source, asked.folder)
+    if asked.name == "serving":
+        serving.measure(
+            asked.folder, seconds=asked.seconds, repeats=asked.repeats, peers=not asked.alone
+        )
     if asked.name in {"gate", "all"}:
         gate.measure(asked.rows, asked.repeats)
     if asked.name in {"chain", "all"}:
