@@ -1,7 +1,8 @@
 """What people said, or showed, about an answer: an append-only table of events.
 
 An event is about one prediction, by its id. Sent again, it counts once: events have ids, and one
-that came without is named by what it says. Nothing is judged here but whether an event can be
+that came without is named by what it says. A retraction takes another event of the prediction
+back, by its id; both stay in the table. Nothing is judged here but whether an event can be
 taken at all; what becomes of the events of a prediction is decided in `labels`.
 """
 
@@ -19,7 +20,7 @@ from ml_assets.feedback.log import BIG, in_chunks, predictions
 from ml_assets.problem import Config, Problem
 from ml_assets.storage import Home, UTCDateTime, append_only, metadata
 
-Kind = Literal["label", "correction", "rating", "event"]
+Kind = Literal["label", "correction", "rating", "event", "retraction"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FIELDS = ("prediction_id", *KINDS, "at", "event_id")
 """Of an event as it is sent: the prediction, one of the kinds, and optionally when, and an id."""
@@ -42,6 +43,7 @@ feedback_events = append_only(
         sa.Column("received_at", UTCDateTime, nullable=False),
         sa.Column("source", sa.String(200), nullable=False),
         sa.UniqueConstraint("problem", "id"),
+        sa.Index("feedback_events_by_time", "problem", "received_at", "kind", "prediction_id"),
         sqlite_autoincrement=True,
     )
 )
@@ -55,7 +57,8 @@ class FeedbackEvent(NamedTuple):
     prediction_id: str
     kind: Kind
     name: str | None
-    """Of what a person did, where the kind is "event": clicked, wrote_again."""
+    """Of what a person did, where the kind is "event": clicked, wrote_again; where it is
+    "retraction", the id of the event that it takes back."""
     value: float | None
     """The label, corrected label or rating."""
     at: datetime
@@ -110,8 +113,8 @@ def feedback_event(
     Args:
         problem: Whose prediction it is about.
         sent: `prediction_id`; one of `label`, `correction`, `rating` (a number) or `event` (a name
-            that `feedback.implicit` has); `at` (ISO 8601, UTC without a zone) and `event_id` when
-            known.
+            that `feedback.implicit` has) or `retraction` (the id of an event that was sent in
+            error); `at` (ISO 8601, UTC without a zone) and `event_id` when known.
         source: Who or what sent it.
         now: When it is received.
 
@@ -260,6 +263,8 @@ def _kind(given: Mapping[str, object]) -> Kind:
 def _said(problem: Problem, kind: Kind, value: object) -> tuple[str | None, float | None]:
     """Name and value of an event."""
     feedback = problem.config.feedback
+    if kind == "retraction":
+        return _text({kind: value}, kind), None
     if kind == "event":
         if value not in feedback.implicit:
             known = ", ".join(feedback.implicit) or "none"

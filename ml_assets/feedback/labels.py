@@ -11,7 +11,8 @@ Each event is a claim, or says nothing. Claims are ordered, and the strongest de
 
 Claims that are alike in all of that and say different labels contradict each other: then there is
 no label, until somebody says something newer. Claims that are alike and agree are one; it goes by
-the smallest event id. An event after its window says nothing, nor does a rating in between.
+the smallest event id. An event after its window says nothing, nor does a rating in between, nor
+one that was taken back.
 
 Silence is a claim where the answer was seen, its window passed without one, and the prediction's
 id is drawn for a sample. The rule depends on the events alone, never on the order they came in.
@@ -72,7 +73,7 @@ def label_of(answer: Answer, events: Iterable[FeedbackEvent], rule: Feedback) ->
     """
     strongest: Claim | None = None
     said: dict[str, float] = {}
-    for event in events:
+    for event in standing(events):
         made = _claim(answer, event, rule)
         if made is None or (strongest is not None and made[0] < strongest):
             continue
@@ -85,6 +86,13 @@ def label_of(answer: Answer, events: Iterable[FeedbackEvent], rule: Feedback) ->
         return Label(None, 0.0, min(said), is_contradictory=True)
     decided_by = min(said)
     return Label(said[decided_by], strongest.weight, decided_by)
+
+
+def standing(events: Iterable[FeedbackEvent]) -> list[FeedbackEvent]:
+    """Those of the events of one answer that nobody took back."""
+    known = list(events)
+    taken_back = {event.name for event in known if event.kind == "retraction"}
+    return [event for event in known if event.id not in taken_back]
 
 
 def is_sampled(prediction_id: str, negatives: Negatives) -> bool:

@@ -249,6 +249,12 @@ def _event_schema() -> Schema:
         },
         "rating": {"type": "number", "description": "Of the answer."},
         "event": {"type": "string", "description": "What a person did."},
+        "retraction": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 100,
+            "description": "The id of an event that was sent in error.",
+        },
     }
     return {
         "type": "object",

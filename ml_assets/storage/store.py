@@ -115,6 +115,7 @@ class Store:
             metadata.create_all(connection, tables=missing)
             for table in missing:
                 _add_missing_columns(connection, table)
+                _add_missing_indexes(connection, table)
         self._ensured |= {table.name for table in missing}
 
     @contextmanager
@@ -175,6 +176,11 @@ def _add_missing_columns(connection: sa.Connection, table: sa.Table) -> None:
             )
         kind = column.type.compile(connection.dialect)
         connection.exec_driver_sql(f"alter table {table.name} add column {column.name} {kind}")
+
+
+def _add_missing_indexes(connection: sa.Connection, table: sa.Table) -> None:
+    for index in table.indexes:
+        index.create(connection, checkfirst=True)
 
 
 def _server(url: str) -> sa.Engine:

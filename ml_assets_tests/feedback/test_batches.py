@@ -266,6 +266,15 @@ class TestRevisions:
             ("2026-11-20-001", 2)
         ]
 
+    def test_follow_a_label_that_is_taken_back(self, batches, answers, say_later):
+        say_later(answers[0][1], label=1, event_id="in error")
+        batches.seal(4)
+        say_later(answers[0][1], retraction="in error")
+
+        (revised,) = batches.seal(5).revised
+
+        assert revised.counts[:3] == (1, 0, 1)
+
     def test_are_not_made_of_a_label_that_comes_again(self, batches, answers, say_later):
         say_later(answers[0][0], label=1, event_id="again")
 

@@ -41,6 +41,7 @@ class TestReading:
             ({"rating": "4.5"}, "rating", None, 4.5),
             ({"event": "wrote_again"}, "event", "wrote_again", None),
             ({"label": 0, "rating": None, "event": ""}, "label", None, 0.0),
+            ({"retraction": "an event"}, "retraction", "an event", None),
         ],
     )
     def test_takes_each_kind(self, read, sent, kind, name, value):
@@ -72,7 +73,7 @@ class TestReading:
             ({"label": [1]}, r"label: \[1\] is not a number"),
             ({"rating": "good"}, "rating: 'good' is not a number"),
             ({"event": "clicked"}, "event: 'clicked' says nothing .* has wrote_again"),
-            ({}, "one of label, correction, rating, event, got none of them"),
+            ({}, "one of label, correction, rating, event, retraction, got none of them"),
             ({"label": 1, "rating": 5}, "got label and rating"),
             ({"lable": 1}, "lable: unknown field; did you mean 'label'"),
             ({"label": 1, "zzz": 1}, "zzz: unknown field; known are prediction_id, label"),

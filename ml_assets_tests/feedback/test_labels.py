@@ -142,6 +142,14 @@ class TestSeveralEvents:
 
         assert label_of(ANSWER, [wrong_clock, later], RULE).value == 0.0
 
+    def test_do_not_count_once_they_were_taken_back(self):
+        events = [event("label", 0.0, day=1, id="a"), event("label", 1.0, day=2, id="b")]
+        taken_back = event("retraction", None, name="b", id="c")
+
+        assert label_of(ANSWER, [*events, taken_back], RULE) == Label(0.0, 1.0, "a")
+        assert label_of(ANSWER, [taken_back, *events], RULE) == Label(0.0, 1.0, "a")
+        assert label_of(ANSWER, [taken_back], RULE) == NOTHING
+
 
 class TestSilence:
     def test_says_nothing_unless_the_problem_wants_it(self):

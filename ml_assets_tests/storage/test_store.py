@@ -227,6 +227,22 @@ class TestEnsure:
         with store.connect() as connection:
             assert connection.execute(sa.select(table)).one() == ("n", 1, None)
 
+    def test_adds_an_index_that_an_earlier_release_did_not_have(self, store):
+        add(store, value=1)
+        table = sa.Table(
+            "counters",
+            sa.MetaData(),
+            sa.Column("name", sa.String, primary_key=True),
+            sa.Column("value", sa.Integer),
+            sa.Index("counters_by_value", "value"),
+        )
+
+        Store(store.url).ensure(table)
+
+        with store.connect() as connection:
+            (index,) = sa.inspect(connection).get_indexes("counters")
+        assert index["name"] == "counters_by_value"
+
     def test_refuses_a_new_column_that_old_rows_cannot_fill(self, store):
         table = sa.Table(
             "counters", sa.MetaData(), sa.Column("owner", sa.String, nullable=False)
