@@ -14,14 +14,14 @@ SETTINGS = """\
 telemetry: {{enabled: false}}
 nux: {{enabled: false}}
 
-# One file for all events: steps are quicker, and several processes may write at once.
+# One file for all events, so that several processes may write at once; each keeps it open.
 event_log_storage:
-  module: dagster._core.storage.event_log
-  class: ConsolidatedSqliteEventLogStorage
+  module: ml_assets.defs.history
+  class: Events
   config: {{base_dir: "{folder}/history"}}
 run_storage:
-  module: dagster._core.storage.runs
-  class: SqliteRunStorage
+  module: ml_assets.defs.history
+  class: Runs
   config: {{base_dir: "{folder}/history"}}
 schedule_storage:
   module: dagster._core.storage.schedules

@@ -74,10 +74,12 @@ def _promoted(declared: Declared) -> dg.AssetChecksDefinition:
 
 def _evaluation(declared: Declared, home: HomeResource) -> "Evaluation":
     """What was measured about the newest model; measured now if it was not."""
-    from ml_assets.registry import evaluate
+    from ml_assets.registry import evaluate, newest_evaluation
 
     problem, opened = declared.load(), home.open()
-    return evaluate(problem, opened, newest_model(problem, opened), now=utc_now())
+    version = newest_model(problem, opened)
+    known = newest_evaluation(problem, opened, version)
+    return known or evaluate(problem, opened, version, now=utc_now())
 
 
 def _against(

@@ -33,6 +33,7 @@ def training_frame(
     splits: Sequence[SplitName] = SPLITS,
     columns: Sequence[str] | None = None,
     since: TrainingSet | None = None,
+    share: float = 1.0,
 ) -> pd.DataFrame:
     """Read rows of a training set with the features of the version that was pinned.
 
@@ -44,6 +45,7 @@ def training_frame(
         columns: Features to read; all by default.
         since: Only rows that were not among the train or validation rows of this earlier
             training set; partitions without any are not read.
+        share: Of them, those that the hash of their id puts first, so always the same.
 
     Returns:
         One row per labelled row, by event time, then id; columns: entity id, event time, the
@@ -53,7 +55,7 @@ def training_frame(
         TrainingError: If the lake no longer has every row.
     """
     frames = training_batches(
-        problem, home, training_set, splits=splits, columns=columns, since=since
+        problem, home, training_set, splits=splits, columns=columns, since=since, share=share
     )
     order = [problem.event_time, problem.entity_id]
     whole = pd.concat(list(frames), ignore_index=True)
@@ -73,8 +75,7 @@ def training_batches(
 ) -> Iterator[pd.DataFrame]:
     """As `training_frame`, at most `rows` rows at a time, partition by partition.
 
-    At least one batch comes, without rows if there are none. With a `share` below 1, only so many
-    of the rows are read: those that the hash of their id puts first, so always the same.
+    At least one batch comes, without rows if there are none.
     """
     with workspace() as connection:
         expected = _choose(

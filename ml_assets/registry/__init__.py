@@ -11,7 +11,7 @@ model or computes a metric itself.
 from ml_assets.registry.bundle import Bundle, open_bundle, read_manifest, save_bundle
 from ml_assets.registry.gate import Finding
 from ml_assets.registry.manifest import Manifest, differences
-from ml_assets.registry.measuring import Evaluation, evaluate, evaluations
+from ml_assets.registry.measuring import Evaluation, evaluate, evaluations, newest_evaluation
 from ml_assets.registry.promotion import (
     Decision,
     RecordedDecision,
@@ -54,6 +54,7 @@ __all__ = [
     "evaluations",
     "last_decision",
     "load_bundle",
+    "newest_evaluation",
     "open_bundle",
     "present_model",
     "read_manifest",

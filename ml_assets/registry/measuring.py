@@ -7,7 +7,7 @@ on rows that it did not learn from. What follows from the numbers is in `promoti
 
 import datetime as dt
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -34,7 +34,6 @@ from ml_assets.features import (
     training_batches,
     training_set_table,
 )
-from ml_assets.features.frames import BATCH_ROWS
 from ml_assets.fingerprint import fingerprint, source_hash
 from ml_assets.problem import Problem
 from ml_assets.registry import tables
@@ -47,7 +46,7 @@ from ml_assets.storage import Home
 Array = npt.NDArray[np.float64]
 
 TRAIN_ROWS = 20_000
-"""Training rows that the training error is measured on, at most: a sample, by hash of the id."""
+"""Training rows that the training error is measured on, about: a sample, by hash of the id."""
 
 REMEMBERED = 2
 """Answers on test rows that are kept in memory: those of a challenger and of a champion."""
@@ -124,12 +123,19 @@ def evaluate(
         version = version_named(problem, home, version)
     incumbent = champion(problem, home)
     code = metrics_code(problem)
-    known = _recorded(home, version, incumbent, code)
+    beside = incumbent.version if incumbent else None
+    of_champion = tables.evaluations.c.champion.is_not_distinct_from(beside)
+    known = _recorded(home, version, code, of_champion)
     if known is not None:
         return known
     measured = _measure(problem, home, version, incumbent, code=code, now=now)
     _record(home, version, measured)
     return measured
+
+
+def newest_evaluation(problem: Problem, home: Home, version: ModelVersion) -> Evaluation | None:
+    """What was last measured about a version by today's metrics, beside whatever champion."""
+    return _recorded(home, version, metrics_code(problem))
 
 
 def evaluations(problem: Problem, home: Home) -> list[Evaluation]:
@@ -292,7 +298,8 @@ def _training_metrics(
 ) -> dict[str, float]:
     """The training error: metrics on rows that the model learned from."""
     training_set = load_training_set(problem, home, bundle.manifest.data.training_set)
-    rows = _answered(problem, home, training_set, bundle, splits=LEARNED, at_most=TRAIN_ROWS)
+    share = TRAIN_ROWS / max(sum(training_set.rows.get(name, 0) for name in LEARNED), 1)
+    rows = _answered(problem, home, training_set, bundle, splits=LEARNED, share=share)
     return measure(names, rows[LABEL], rows["answer"])
 
 
@@ -341,7 +348,7 @@ def _answered(
     bundle: Bundle,
     *,
     splits: Sequence[SplitName],
-    at_most: int | None = None,
+    share: float = 1.0,
 ) -> pd.DataFrame:
     """Rows of a training set with the model's answers, a batch in memory at a time.
 
@@ -355,23 +362,10 @@ def _answered(
         training_set,
         splits=splits,
         columns=list(bundle.manifest.signature.features),
-        rows=at_most or BATCH_ROWS,
+        share=share,
     )
-    answered = [
-        batch[keys].assign(answer=bundle.predict(batch)) for batch in _first(batches, at_most)
-    ]
+    answered = [batch[keys].assign(answer=bundle.predict(batch)) for batch in batches]
     return pd.concat(answered, ignore_index=True)
-
-
-def _first(batches: Iterator[pd.DataFrame], rows: int | None) -> Iterator[pd.DataFrame]:
-    """Batches until `rows` rows have passed; all of them where it is None."""
-    left = math.inf if rows is None else rows
-    for batch in batches:
-        if left <= len(batch):
-            yield batch.head(int(left))
-            return
-        yield batch
-        left -= len(batch)
 
 
 def _learned(problem: Problem, home: Home, training_set: TrainingSet) -> pd.Series:
@@ -390,16 +384,15 @@ def _chosen(
 
 
 def _recorded(
-    home: Home, version: ModelVersion, incumbent: ModelVersion | None, code: str
+    home: Home, version: ModelVersion, code: str, *conditions: sa.ColumnElement[bool]
 ) -> Evaluation | None:
-    """The same measurement, if it was made before."""
+    """The newest measurement of a version by some code, if it was made."""
     tables.prepare(home)
     table = tables.evaluations
-    champion = incumbent.version if incumbent else None
     query = (
         sa.select(table)
         .where(table.c.version == version.version, table.c.metrics_code == code)
-        .where(table.c.champion.is_not_distinct_from(champion))
+        .where(*conditions)
         .order_by(table.c.id.desc())
         .limit(1)
     )

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from ml_assets.errors import ArtifactError, NotPromotable, StorageError, WriteConflict
 from ml_assets.evaluation import Difference
-from ml_assets.features import load_training_set, training_batches
+from ml_assets.features import load_training_set, training_frame
 from ml_assets.problem import Problem
 from ml_assets.registry import tables
 from ml_assets.registry.bundle import Bundle
@@ -346,13 +346,13 @@ def _bytes(folder: Path) -> int:
 
 
 def _some_rows(problem: Problem, home: Home, bundle: Bundle, rows: int) -> pd.DataFrame:
-    """Features of some test rows of the model's training set."""
+    """Features of about so many test rows of the model's training set."""
     training_set = load_training_set(problem, home, bundle.manifest.data.training_set)
     columns = list(bundle.manifest.signature.features)
-    batches = training_batches(
-        problem, home, training_set, splits=("test",), columns=columns, rows=rows
+    share = rows / max(training_set.rows.get("test", 0), 1)
+    return training_frame(
+        problem, home, training_set, splits=("test",), columns=columns, share=share
     )
-    return next(batches)
 
 
 def _approval(case: _Case) -> Finding:

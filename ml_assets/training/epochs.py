@@ -5,6 +5,7 @@ epoch is the same whether or not the ones before it ran in the same process.
 """
 
 import json
+import math
 import os
 import shutil
 import time
@@ -40,6 +41,31 @@ class EpochMetric(NamedTuple):
 
 Watch = Callable[[Any, int], EpochMetric]
 """Says how good a model is after an epoch."""
+
+
+class Patience(NamedTuple):
+    """When more epochs are not worth their time: the rule of scikit-learn's own `fit`."""
+
+    tol: float
+    """The training loss must fall by so much below its best, ..."""
+    epochs: int
+    """... at least once in so many epochs."""
+
+    @classmethod
+    def of(cls, model: Any) -> "Patience | None":
+        """The estimator's own; None where it has none, and makes all its epochs."""
+        chosen = model.get_params()
+        if chosen.get("tol") is None or "n_iter_no_change" not in chosen:
+            return None
+        return cls(chosen["tol"], chosen["n_iter_no_change"])
+
+    def is_over(self, curve: tuple[EpochMetric, ...]) -> bool:
+        """Whether fitting ends after these epochs."""
+        best, without = math.inf, 0
+        for metric in curve:
+            without = without + 1 if metric.loss_train > best - self.tol else 0
+            best = min(best, metric.loss_train)
+        return without >= self.epochs
 
 
 class Progress(NamedTuple):
@@ -94,6 +120,7 @@ def fit_in_epochs(
     epochs: int,
     seed: int,
     watch: Watch | None = None,
+    patience: Patience | None = None,
     checkpoint: Checkpoint | None = None,
     label: str = "epochs",
 ) -> Progress:
@@ -102,9 +129,10 @@ def fit_in_epochs(
     Args:
         model: Unfitted, or fitted before and to be continued.
         batches: Rows to fit; each epoch sees them in another order.
-        epochs: Passes over the rows.
+        epochs: Passes over the rows, at most.
         seed: Draws the order.
         watch: Measures the model after each epoch.
+        patience: Ends it early by what `watch` measures; without it all epochs are made.
         checkpoint: Where the state is kept.
         label: What a person reads beside the progress bar.
     """
@@ -112,15 +140,21 @@ def fit_in_epochs(
     progress = begun or Progress(model, 0, ())
     kept_at = time.monotonic()
     for epoch in track(range(progress.epochs, epochs), label):
+        if _is_over(progress, patience):
+            break
         _one_epoch(progress.model, batches, seed=seed, epoch=epoch)
         measured = (watch(progress.model, epoch + 1),) if watch else ()
         progress = Progress(progress.model, epoch + 1, (*progress.curve, *measured))
-        is_last = epoch + 1 == epochs
+        is_last = epoch + 1 == epochs or _is_over(progress, patience)
         is_due = checkpoint and (is_last or (epoch + 1) % checkpoint.every == 0)
         if checkpoint and is_due and time.monotonic() - kept_at >= WORTH_KEEPING_SECONDS:
             checkpoint.save(progress)
             kept_at = time.monotonic()
     return progress
+
+
+def _is_over(progress: Progress, patience: Patience | None) -> bool:
+    return patience is not None and patience.is_over(progress.curve)
 
 
 def _one_epoch(model: Any, batches: Batches, *, seed: int, epoch: int) -> None:

@@ -122,7 +122,7 @@ def unfitted(name: str, estimator: Estimator, kind: Kind, *, seed: int) -> Any:
 
 
 def epochs_of(kind: Kind, model: Any) -> int:
-    """Passes over the rows."""
+    """Passes over the rows, at most."""
     if kind.learns != "in epochs":
         return 1
     chosen = model.get_params().get("max_iter")

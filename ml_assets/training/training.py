@@ -29,6 +29,7 @@ from ml_assets.training.encoders import Family, column_transformer
 from ml_assets.training.epochs import (
     Checkpoint,
     EpochMetric,
+    Patience,
     Progress,
     Watch,
     fit_in_epochs,
@@ -218,9 +219,24 @@ def _competitor(run: Run, name: str, matrices: _Matrices) -> Competitor:
 
 
 def _fit(
-    run: Run, name: str, batches: Batches, *, checkpoint: str, watch: Watch | None = None
+    run: Run,
+    name: str,
+    batches: Batches,
+    *,
+    checkpoint: str,
+    watch: Watch | None = None,
+    epochs: int | None = None,
 ) -> _Fit:
-    """Fit one estimator, keeping what it warns of."""
+    """Fit one estimator, keeping what it warns of.
+
+    Args:
+        run: What is fitted.
+        name: Of the estimator.
+        batches: Rows to learn from.
+        checkpoint: Name of the folder that keeps the state.
+        watch: Measures every epoch; with it, epochs end when they are no longer worth it.
+        epochs: Passes over the rows; default as many as the estimator asks for.
+    """
     training, kind = run.problem.config.training, run.kind(name)
     model = unfitted(name, training.estimators[name], kind, seed=training.seed)
     kept = Checkpoint(folder=run.folder / checkpoint, every=training.checkpoint_every)
@@ -233,9 +249,10 @@ def _fit(
                 else fit_in_epochs(
                     model,
                     batches,
-                    epochs=epochs_of(kind, model),
+                    epochs=epochs or epochs_of(kind, model),
                     seed=training.seed,
                     watch=watch,
+                    patience=Patience.of(model) if watch else None,
                     checkpoint=kept,
                     label=f"epochs of {name}",
                 )
@@ -270,7 +287,9 @@ def _refit(run: Run, best: Competitor) -> Fitted:
     encoder = _encoder(run.problem, family)
     with _heard() as said:
         batches = run.rows.matrices(encoder, FITTED, learn=True, name=f"{family}_all")
-    fit = _fit(run, best.name, batches, checkpoint=f"{best.name}_all")
+    # As many epochs as were worth it on the train rows: nothing measures these.
+    epochs = len(best.curve) or None
+    fit = _fit(run, best.name, batches, checkpoint=f"{best.name}_all", epochs=epochs)
     return Fitted(
         estimator=best.name,
         kind=best.kind,
