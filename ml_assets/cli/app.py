@@ -16,6 +16,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+keys = typer.Typer(no_args_is_help=True)
+app.add_typer(
+    keys, name="keys", help="Make, list and revoke the API keys of the prediction service."
+)
+
 HomeOption = Annotated[
     Path | None,
     typer.Option(
@@ -194,6 +199,129 @@ def compare(
     from ml_assets.storage import Home
 
     print_differences(a, b, compare_anything(Home.open(home), a, b), as_json=json)
+
+
+@app.command()
+def serve(
+    problems: Annotated[
+        list[str] | None, typer.Argument(help="Which problems; by default every one.")
+    ] = None,
+    *,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Beyond this machine, keys are needed.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes any that is free.")] = 8080,
+    workers: Annotated[
+        int,
+        typer.Option(min=1, max=64, help="Processes on the port; one that dies is replaced."),
+    ] = 1,
+    keys: Annotated[
+        bool, typer.Option("--keys", help="Ask for API keys on this machine too.")
+    ] = False,
+    durable: Annotated[
+        bool,
+        typer.Option(
+            "--durable",
+            help="Answer once the disk has the prediction log: outlives a power cut.",
+        ),
+    ] = False,
+    home: HomeOption = None,
+) -> None:
+    """Answer requests by HTTP, each with the champion of its problem.
+
+    Follows the champion: a release answers within two seconds, without a request being dropped.
+    Every answer has an id and is in the prediction log before the client has it; feedback goes by
+    the id. /docs describes every path, /metrics is for Prometheus.
+
+    Ctrl-C or SIGTERM ends it once the requests under way are answered.
+    """
+    from ml_assets.cli.clock import now
+    from ml_assets.cli.serve import run_service
+    from ml_assets.serving.server import Settings
+
+    run_service(
+        Settings(
+            clock=now,
+            home=home,
+            problems=tuple(problems or ()),
+            host=host,
+            port=port,
+            workers=workers,
+            with_keys=keys,
+            durable=durable,
+        )
+    )
+
+
+@keys.command("add")
+def add_key(
+    name: Annotated[str, typer.Argument(help="Whose it is, such as web-shop.")],
+    *,
+    role: Annotated[
+        list[str],
+        typer.Option(help="predict, feedback, review or admin (everything); give it often."),
+    ],
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a key. It is shown once: the store keeps a hash of it."""
+    from ml_assets.cli.clock import now
+    from ml_assets.cli.keys import print_key
+    from ml_assets.serving.keys import make_key
+    from ml_assets.storage import Home
+
+    print_key(name, role, make_key(Home.open(home), name, role, now=now()), as_json=json)
+
+
+@keys.command("list")
+def list_keys(*, home: HomeOption = None, json: JsonOption = False) -> None:
+    """List every key that was made, with its roles and whether it was revoked."""
+    from ml_assets.cli.keys import print_keys
+    from ml_assets.serving.keys import key_records
+    from ml_assets.storage import Home
+
+    print_keys(key_records(Home.open(home)), as_json=json)
+
+
+@keys.command("revoke")
+def revoke_key(
+    name: Annotated[str, typer.Argument(help="Every key of this name.")],
+    *,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Revoke the keys of a name; a running service refuses them within a second."""
+    from ml_assets.cli.clock import now
+    from ml_assets.cli.keys import print_revoked
+    from ml_assets.serving.keys import revoke_keys
+    from ml_assets.storage import Home
+
+    print_revoked(name, revoke_keys(Home.open(home), name, now=now()), as_json=json)
+
+
+@app.command()
+def feedback(
+    problem: ProblemArgument,
+    file: Annotated[
+        Path, typer.Argument(help="CSV with a header, JSON lines, a JSON array, or Parquet.")
+    ],
+    *,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Record what came of predictions, from a file.
+
+    A line has prediction_id and one of label, correction, rating or event; perhaps at (ISO 8601)
+    and event_id. The same file twice changes nothing.
+
+    Exit code 3: some lines were refused, with their reasons, and the others taken; 1: all were.
+    """
+    from ml_assets.cli.feedback import exit_code, give_feedback, print_receipt
+    from ml_assets.storage import Home
+
+    receipt = give_feedback(problem, Home.open(home), file)
+    print_receipt(file, receipt, as_json=json)
+    raise typer.Exit(exit_code(receipt))
 
 
 @app.command()

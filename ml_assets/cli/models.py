@@ -5,13 +5,20 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ml_assets.cli.printing import print_json, print_table, say
+from ml_assets.errors import MLAssetsError
 from ml_assets.problem import problem_named
 from ml_assets.storage import Home
 
 if TYPE_CHECKING:
-    from ml_assets.registry import Decision, Release
+    from ml_assets.problem import Problem
+    from ml_assets.registry import Decision, ModelVersion, Release
 
 BY_HAND = "by hand"
+
+TRIED_VERSIONS = 10
+"""So many of the newest are loaded to see how they answer, beside the champion; each takes a moment."""
+
+DIRECT = "direct"
 
 
 class VersionFacts(NamedTuple):
@@ -31,6 +38,9 @@ class VersionFacts(NamedTuple):
     why_number: str
     decision: str
     """The last decision about its promotion."""
+    path: str | None
+    """How it answers one row: direct, or which step takes the way through frames and why; None
+    when it was not tried."""
 
 
 def version_facts(problem_name: str, home: Home) -> list[VersionFacts]:
@@ -41,6 +51,8 @@ def version_facts(problem_name: str, home: Home) -> list[VersionFacts]:
     answering = champion(problem, home)
     measured = {each.version: each.metrics["test"] for each in evaluations(problem, home)}
     decided = {each.version: each.message for each in decisions(problem, home)}
+    found = versions(problem, home)
+    tried = {each.version for each in (*found[-TRIED_VERSIONS:], answering) if each}
     return [
         VersionFacts(
             number=each.number,
@@ -55,9 +67,22 @@ def version_facts(problem_name: str, home: Home) -> list[VersionFacts]:
             metrics=measured.get(each.version, {}),
             why_number=each.number_reason,
             decision=decided.get(each.version, "was not considered yet"),
+            path=_path(problem, home, each) if each.version in tried else None,
         )
-        for each in reversed(versions(problem, home))
+        for each in reversed(found)
     ]
+
+
+def _path(problem: "Problem", home: Home, version: "ModelVersion") -> str:
+    """How a version answers one row, seen by loading it."""
+    from ml_assets.inference import load_predictor
+
+    try:
+        ways = load_predictor(problem, home, version.version).ways
+    except MLAssetsError as error:
+        return f"cannot be loaded: {error}"
+    slow = [f"{part}: {why}" for part, why in ways._asdict().items() if why is not None]
+    return "; ".join(slow) or DIRECT
 
 
 def print_versions(problem_name: str, found: list[VersionFacts], *, as_json: bool) -> None:
@@ -74,6 +99,7 @@ def print_versions(problem_name: str, found: list[VersionFacts], *, as_json: boo
         "rows",
         "partitions",
         kpi,
+        "path",
         "trigger",
         "at",
     ]
@@ -86,12 +112,16 @@ def print_versions(problem_name: str, found: list[VersionFacts], *, as_json: boo
             each.rows,
             each.partitions,
             each.metrics.get(kpi),
+            each.path if each.path in (DIRECT, None) else "pipeline",
             each.trigger,
             each.created_at,
         )
         for each in found
     ]
     print_table(f"Models of {problem_name}", columns, rows, empty="none yet")
+    for each in found:
+        if each.path not in (DIRECT, None):
+            say(f"{each.number} goes through the pipeline. {each.path}")
     if found:
         say(found[0].decision)
 

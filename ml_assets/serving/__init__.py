@@ -4,5 +4,5 @@
 moves. `reading` turns a body into rows within limits, `refusals` turns what is refused into
 problem+json, `keys` says who may ask. `predicting`, `giving_feedback` and `explaining` are the
 endpoints, `inference_protocol` the same for clients of KServe and Triton; `openapi` describes them
-from the contracts, `telemetry` counts. `app` puts them together, `server` runs it.
+from the contracts, `telemetry` counts. `app` puts them together, `server` runs it, `supervising` several of it.
 """

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, get_args
 
 import sqlalchemy as sa
 
-from ml_assets.errors import RequestRefused
+from ml_assets.errors import MLAssetsError, RequestRefused
 from ml_assets.storage import Home, UTCDateTime, metadata
 
 Role = Literal["predict", "feedback", "review", "admin"]
@@ -22,11 +22,13 @@ ROLES: tuple[Role, ...] = get_args(Role)
 PREFIX = "mla_"
 """So that a key that leaked into a file is found by its looks."""
 
+LONGEST_NAME = 100
+
 api_keys = sa.Table(
     "api_keys",
     metadata,
     sa.Column("hash", sa.String(64), primary_key=True),
-    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("name", sa.String(LONGEST_NAME), nullable=False),
     sa.Column("roles", sa.String(100), nullable=False),
     sa.Column("created_at", UTCDateTime, nullable=False),
     sa.Column("revoked_at", UTCDateTime, nullable=True),
@@ -44,7 +46,16 @@ class Key(NamedTuple):
         return role in self.roles or "admin" in self.roles
 
 
-def make_key(home: Home, name: str, roles: Sequence[Role], *, now: datetime) -> str:
+class KeyRecord(NamedTuple):
+    """What the store has about a key; nobody can make the key out of it."""
+
+    name: str
+    roles: tuple[str, ...]
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+def make_key(home: Home, name: str, roles: Sequence[str], *, now: datetime) -> str:
     """Make a key; it is shown once and kept as a hash.
 
     Args:
@@ -52,21 +63,42 @@ def make_key(home: Home, name: str, roles: Sequence[Role], *, now: datetime) -> 
         name: Whose it is, for the prediction log's readers.
         roles: What it may do.
         now: When.
+
+    Raises:
+        MLAssetsError: If the name is none, or a role is not known.
     """
+    if not name.strip() or len(name) > LONGEST_NAME:
+        raise MLAssetsError(
+            f"A key needs a name of at most {LONGEST_NAME} characters, got {name!r}."
+        )
+    if not roles or set(roles) - set(ROLES):
+        raise MLAssetsError(
+            f"A key needs roles out of {', '.join(ROLES)}; got {', '.join(roles) or 'none'}."
+        )
     key = PREFIX + secrets.token_urlsafe(32)
     home.store.ensure(api_keys)
     with home.store.begin() as connection:
         connection.execute(
             sa.insert(api_keys).values(
-                hash=hash_of(key), name=name, roles=" ".join(roles), created_at=now
+                hash=hash_of(key),
+                name=name,
+                roles=" ".join(dict.fromkeys(roles)),
+                created_at=now,
             )
         )
     return key
 
 
 def revoke_keys(home: Home, name: str, *, now: datetime) -> int:
-    """Revoke every key of a name; how many there were."""
-    home.store.ensure(api_keys)
+    """Revoke every key of a name; how many there were.
+
+    Raises:
+        MLAssetsError: If none of that name is in use.
+    """
+    used = {key.name for key in known_keys(home).values()}
+    if name not in used:
+        there = ", ".join(sorted(used)) or "none"
+        raise MLAssetsError(f"No key of {name!r} is in use. In use: {there}.")
     c = api_keys.c
     with home.store.begin() as connection:
         done = connection.execute(
@@ -75,6 +107,18 @@ def revoke_keys(home: Home, name: str, *, now: datetime) -> int:
             .values(revoked_at=now)
         )
         return int(done.rowcount)
+
+
+def key_records(home: Home) -> list[KeyRecord]:
+    """Every key that was ever made, oldest first."""
+    home.store.ensure(api_keys)
+    c = api_keys.c
+    query = sa.select(c.name, c.roles, c.created_at, c.revoked_at)
+    with home.store.connect() as connection:
+        return [
+            KeyRecord(row.name, tuple(row.roles.split()), row.created_at, row.revoked_at)
+            for row in connection.execute(query.order_by(c.created_at, c.name))
+        ]
 
 
 def known_keys(home: Home) -> dict[str, Key]:

@@ -1,12 +1,12 @@
 """Running the service: one process or several on one port."""
 
 import logging
-import multiprocessing
-import multiprocessing.connection
 import signal
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
@@ -15,15 +15,19 @@ from typing import NamedTuple
 import uvicorn
 
 from ml_assets.errors import MLAssetsError
-from ml_assets.problem import problem_named, problems
+from ml_assets.problem import Problem, problem_named, problems
 from ml_assets.serving.app import application
 from ml_assets.serving.keys import known_keys
 from ml_assets.serving.reading import Limits
+from ml_assets.serving.supervising import supervise
 from ml_assets.storage import Home
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
 STOP_SECONDS = 30
+"""How long requests that are under way may take when the service ends."""
+
+LOG_FORMAT = "%(asctime)s %(process)d %(levelname)s %(message)s"
 
 
 class Settings(NamedTuple):
@@ -33,6 +37,7 @@ class Settings(NamedTuple):
         clock: Says what time it is; a function of a module, so that other processes find it.
         home: The deployment's folder; by default the one that the environment names.
         problems: Names of those that are served; every installed one by default.
+        port: 0 for any that is free.
         with_keys: Ask for API keys; always beyond this machine.
         durable: See `application`.
     """
@@ -53,27 +58,35 @@ class Settings(NamedTuple):
         return self.with_keys or not is_loopback(self.host)
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, *, listening: Callable[[str], None]) -> None:
     """Serve until a signal ends it.
 
+    Args:
+        settings: How.
+        listening: Called with the address once the port is open.
+
     Raises:
-        MLAssetsError: If the port is taken, or keys are needed and there is none.
+        MLAssetsError: If the port is taken, a problem is not installed, or keys are needed and
+            there is none.
     """
+    served_problems(settings)
     _require_a_key(settings)
-    listener = _listener(settings.host, settings.port)
-    if settings.workers == 1:
-        work(settings, listener)
-        return
-    _supervise(settings, listener)
+    with _listener(settings.host, settings.port) as listener:
+        listening(_address(listener))
+        if settings.workers == 1:
+            work(settings, listener)
+        else:
+            _log_to_stderr()
+            supervise(partial(work, settings), listener, workers=settings.workers)
 
 
 def work(settings: Settings, listener: socket.socket) -> None:
     """Be one process of the service."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    named = [problem_named(name) for name in settings.problems] or problems()
+    _end_well_when_told()
+    _log_to_stderr()
     app = application(
         Home.open(settings.home),
-        named,
+        served_problems(settings),
         clock=settings.clock,
         with_keys=settings.needs_keys,
         durable=settings.durable,
@@ -82,13 +95,24 @@ def work(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         app,
         http="httptools",
+        lifespan="on",
         access_log=False,
+        log_config=None,
         log_level="warning",
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def served_problems(settings: Settings) -> Sequence[Problem]:
+    """Those that were named, or every installed one.
+
+    Raises:
+        ProblemError: If one of them is not installed.
+    """
+    return [problem_named(name) for name in settings.problems] or problems()
 
 
 def is_loopback(host: str) -> bool:
@@ -113,36 +137,30 @@ def _listener(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
+        why = error.strerror if isinstance(error, OSError) else error
         raise MLAssetsError(
-            f"{host}:{port} cannot be listened on: {error.strerror}. Choose another with --port."
+            f"{host}:{port} cannot be listened on: {why}. Choose another with --port."
         ) from None
     listener.listen(BACKLOG)
     return listener
 
 
-def _supervise(settings: Settings, listener: socket.socket) -> None:
-    """Keep as many processes running as are wanted; a signal ends them all."""
-    context = multiprocessing.get_context("spawn")
-    stopping: list[int] = []
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
-    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal's handler
-        stopping.append(number)
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+
+
+def _end_well_when_told() -> None:
+    """Exit with 0 on a signal: also before uvicorn listens to it, and after it has drained."""
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal's handler
+        sys.exit(0)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    workers = [
-        context.Process(target=work, args=(settings, listener)) for _ in range(settings.workers)
-    ]
-    for worker in workers:
-        worker.start()
-    while not stopping:
-        multiprocessing.connection.wait([worker.sentinel for worker in workers], timeout=1.0)
-        for place, worker in enumerate(workers):
-            if not worker.is_alive() and not stopping:
-                workers[place] = context.Process(target=work, args=(settings, listener))
-                workers[place].start()
-    for worker in workers:
-        worker.terminate()
-        worker.join(STOP_SECONDS)
+        signal.signal(number, end)

@@ -110,6 +110,7 @@ class TestModelsAndReleases:
         assert model["partitions"] == len(GOOD)
         assert model["excluded"] == 1
         assert model["metrics"] == played.first.facts["model"]["metrics"]["test"]
+        assert model["path"] == "direct"
 
     def test_are_tables_for_people(self, ask):
         assert "1.0.0" in ask("models", "complaints").out
@@ -148,7 +149,10 @@ class TestPromoteAndRollback:
 
 
 class TestHelp:
-    @pytest.mark.parametrize("command", [[], ["run"], ["compare"], ["sql"], ["demo"]])
+    @pytest.mark.parametrize(
+        "command",
+        [[], ["run"], ["compare"], ["sql"], ["demo"], ["serve"], ["keys", "add"], ["feedback"]],
+    )
     def test_imports_none_of_the_libraries_that_do_the_work(self, command):
         code = (
             "import sys; from ml_assets.cli import main\n"
@@ -174,6 +178,8 @@ class TestHelp:
             "releases",
             "sql",
             "compare",
+            "serve",
+            "feedback",
             "ui",
             "demo",
         ):

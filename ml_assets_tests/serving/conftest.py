@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import uvicorn
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
@@ -58,11 +59,12 @@ class World:
     clock: Clock
     folder: object
 
-    def register(self, number=0, **changes) -> ModelVersion:
+    def register(self, number=0, pipeline=None, **changes) -> ModelVersion:
         """Register a model of its own for each number."""
         folder = Path(tempfile.mkdtemp(dir=self.folder)) / "bundle"
         manifest = manifest_of(self.problem, number).model_copy(update=changes)
-        written = save_bundle(folder, manifest=manifest, pipeline=self.pipelines[number % 2])
+        pipeline = pipeline or self.pipelines[number % 2]
+        written = save_bundle(folder, manifest=manifest, pipeline=pipeline)
         return register(
             self.problem,
             self.home,
@@ -119,12 +121,15 @@ def running(app):
 
 
 def fitted(problem, strength):
+    return fitted_as(problem, LogisticRegression(C=strength, max_iter=200))
+
+
+def fitted_as(problem, model):
     df = problem.sample(ROWS, np.random.default_rng(0))
     raw = {name: pa.array(df[name], pa.string(), from_pandas=True) for name in problem.fields}
     frame = contract_frame(problem, hold_to_contract(problem, pa.table(raw)).valid)
     names = list(problem.config.training.encoders)
     encode = column_transformer(problem.config.training.encoders, "sparse", seed=0)
-    model = LogisticRegression(C=strength, max_iter=200)
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")  # few rows, so not everything converges
         labels = frame[problem.target].astype("float64").fillna(0.0)
@@ -170,6 +175,12 @@ def manifest_of(problem, number):
 @pytest.fixture(scope="session")
 def pipelines():
     return [fitted(complaints_problem, 0.3), fitted(complaints_problem, 3.0)]
+
+
+@pytest.fixture(scope="session")
+def forest():
+    """A pipeline that has no direct path."""
+    return fitted_as(complaints_problem, RandomForestClassifier(n_estimators=3, random_state=0))
 
 
 def world_in(folder, pipelines):
