@@ -394,13 +394,12 @@ def _touched(connection: sa.Connection, problem: Problem, known: Known) -> list[
     )
     answers = connection.execute(query).all()
     return [
-        batch
-        for batch in known.batches
-        if any(_is_in(batch.stretch, *each) for each in answers)
+        batch for batch in known.batches if any(is_in(batch.stretch, *each) for each in answers)
     ]
 
 
-def _is_in(stretch: Stretch, sequence: int, at: datetime) -> bool:
+def is_in(stretch: Stretch, sequence: int, at: datetime) -> bool:
+    """Whether the answer that was logged as `sequence` and given `at` is in a stretch."""
     inside = sequence <= stretch.logged_through and at <= stretch.predicted_until
     return inside and (sequence > stretch.logged_after or at > stretch.predicted_after)
 

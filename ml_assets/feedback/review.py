@@ -1,0 +1,143 @@
+"""Which answers a person should look at: those that nobody labelled and the model was unsure of.
+
+The queue holds answers that somebody saw, the closest to the threshold first. It is drawn from the
+newest of the log, by the index that the log has for its times: an index by uncertainty would make
+every request pay for a page that few people open. So it takes the same time whatever the log's
+length. Labels that a reviewer gives are feedback like any other, see `events`.
+"""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from ml_assets.feedback.events import feedback_events
+from ml_assets.feedback.log import LoggedPrediction, predictions
+from ml_assets.inference.predictor import THRESHOLD
+from ml_assets.problem import Problem
+from ml_assets.storage import Home
+
+NEWEST = 20_000
+"""Answers that the queue is drawn from: more than people can review before they are old."""
+
+OLDEST_DAYS = 30
+"""Older answers are not asked about: who is asked should still be able to find out."""
+
+UNCERTAIN_WITHIN = 0.25
+"""Of the threshold, on either side; an answer further away is no close call."""
+
+REVIEWER = "review:"
+"""How the source of a reviewer's labels begins."""
+
+
+class Waiting(NamedTuple):
+    """An answer that waits for a label."""
+
+    prediction: LoggedPrediction
+    distance: float
+    """Of its probability from the threshold."""
+
+
+class Place(NamedTuple):
+    """Where in the queue to go on."""
+
+    distance: float
+    id: str
+
+
+class Queue(NamedTuple):
+    """A page of answers that wait for a label."""
+
+    waiting: tuple[Waiting, ...]
+    left: int
+    """In the whole queue."""
+    after: Place | None
+    """Where the next page begins; None when this is the last."""
+
+
+def review_queue(
+    problem: Problem, home: Home, *, now: datetime, limit: int, after: Place | None = None
+) -> Queue:
+    """A page of the queue; empty where answers have no threshold.
+
+    Args:
+        problem: Whose answers.
+        home: Where the log is.
+        now: When.
+        limit: Answers on a page.
+        after: Where the page before ended.
+    """
+    home.store.ensure(predictions, feedback_events)
+    waiting = _waiting(problem, now)
+    behind = sa.true() if after is None else sa.tuple_(*waiting.c[:2]) > sa.tuple_(*after)
+    some = sa.select(waiting).where(behind).order_by(*waiting.c[:2]).limit(limit + 1).subquery()
+    columns = [predictions.c[name] for name in LoggedPrediction._fields]
+    page = (
+        sa.select(some.c.distance, *columns)
+        .join_from(some, predictions, predictions.c.sequence == some.c.sequence)
+        .order_by(*some.c[:2])
+    )
+    with home.store.connect() as connection:
+        left = connection.scalar(sa.select(sa.func.count()).select_from(waiting)) or 0
+        rows = connection.execute(page).all()
+    found = tuple(Waiting(LoggedPrediction(*row[1:]), row[0]) for row in rows[:limit])
+    is_last = len(rows) <= limit
+    end = None if is_last else Place(found[-1].distance, found[-1].prediction.id)
+    return Queue(found, left, end)
+
+
+def count_reviewed(problem: Problem, home: Home, *, since: datetime) -> int:
+    """How many answers reviewers have labelled since a moment, without labels taken back."""
+    home.store.ensure(feedback_events)
+    e = feedback_events.c
+    query = sa.select(sa.func.count(e.prediction_id.distinct())).where(
+        e.problem == problem.name,
+        e.received_at >= since,
+        e.kind.in_(["label", "correction"]),
+        e.source.startswith(REVIEWER, autoescape=True),
+        ~_is_taken_back(feedback_events),
+    )
+    with home.store.connect() as connection:
+        return connection.scalar(query) or 0
+
+
+def _waiting(problem: Problem, now: datetime) -> sa.Subquery:
+    """The whole queue: distance, id and sequence of every answer in it."""
+    p = predictions.c
+    newest = (
+        sa.select(p.sequence, p.id, p.prediction, p.decision, p.exposed)
+        .where(p.problem == problem.name)
+        .where(p.at > now - timedelta(days=OLDEST_DAYS), p.at <= now)
+        .order_by(p.at.desc())
+        .limit(NEWEST)
+        .subquery()
+    )
+    n = newest.c
+    distance = sa.func.abs(n.prediction - THRESHOLD)
+    return (
+        sa.select(distance.label("distance"), n.id, n.sequence)
+        .where(n.exposed, n.decision.is_not(None), distance <= UNCERTAIN_WITHIN)
+        .where(~_is_labelled(n.id, problem))
+        .subquery()
+    )
+
+
+def _is_labelled(prediction_id: sa.ColumnElement[str], problem: Problem) -> sa.Exists:
+    """Whether somebody said what came of an answer, and did not take it back."""
+    e = feedback_events.c
+    return sa.exists().where(
+        e.prediction_id == prediction_id,
+        e.problem == problem.name,
+        e.kind.in_(["label", "correction"]),
+        ~_is_taken_back(feedback_events),
+    )
+
+
+def _is_taken_back(events: sa.Table) -> sa.Exists:
+    e, later = events.c, feedback_events.alias("taken_back").c
+    return sa.exists().where(
+        later.prediction_id == e.prediction_id,
+        later.problem == e.problem,
+        later.kind == "retraction",
+        later.name == e.id,
+    )
