@@ -28,7 +28,7 @@ check: $(BIN)/.installed  ## Linters, types and Dagster's own check of the defin
 	$(BIN)/mypy
 	$(BIN)/dg check defs
 
-ui: $(BIN)/.installed     ## Open Dagster on the project's own home
+ui: $(BIN)/.installed     ## Open Dagster, and the prediction service beside it, on the project's own home
 	$(BIN)/ml-assets ui
 
 lock:                     ## Renew requirements.lock from pyproject.toml (needs uv)

@@ -327,14 +327,24 @@ def feedback(
 @app.command()
 def ui(
     *,
-    port: Annotated[int, typer.Option(help="On 127.0.0.1.")] = 3000,
+    port: Annotated[int, typer.Option(help="Of Dagster, on 127.0.0.1.")] = 3000,
+    service_port: Annotated[
+        int, typer.Option(help="Of the prediction service, on 127.0.0.1; 0 takes any.")
+    ] = 8080,
+    service: Annotated[
+        bool,
+        typer.Option("--service/--no-service", help="Run the prediction service beside it."),
+    ] = True,
     home: HomeOption = None,
 ) -> None:
-    """Open Dagster in the browser: materialize, backfill, read checks, turn sensors on."""
+    """Open Dagster in the browser: materialize, backfill, read checks, turn sensors on.
+
+    The prediction service runs beside it and answers as soon as there is a champion.
+    """
     from ml_assets.cli.ui import open_ui
     from ml_assets.storage import Home
 
-    open_ui(Home.open(home), port)
+    open_ui(Home.open(home), port, service_port=service_port if service else None)
 
 
 @app.command()

@@ -1,11 +1,14 @@
-"""Open Dagster on a deployment's own home."""
+"""Open Dagster on a deployment's own home, with the prediction service beside it."""
 
+import multiprocessing
 import os
 import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from ml_assets.cli.printing import say
 from ml_assets.defs.instance import dagster_home, held_open
@@ -18,14 +21,25 @@ HOST = "127.0.0.1"
 TICK_SECONDS = "600"
 """A sensor looks through a new file, which may be large."""
 
+STOP_SECONDS = 40
+"""A little longer than the service gives to requests that are under way."""
 
-def open_ui(home: Home, port: int) -> None:
+
+def open_ui(home: Home, port: int, *, service_port: int | None) -> None:
     """Run `dagster dev` until Ctrl-C ends it.
 
+    Args:
+        home: The deployment.
+        port: Of Dagster.
+        service_port: Of the prediction service, 0 for any that is free; None for no service.
+
     Raises:
-        MLAssetsError: If something else listens on the port.
+        MLAssetsError: If something else listens on a port.
     """
-    _require_free(port)
+    _require_free(port, f"ml-assets ui --port {port + 1}")
+    if service_port is not None:
+        other = f"ml-assets ui --service-port {service_port + 1} (or --no-service)"
+        _require_free(service_port, other)
     say(f"Dagster is starting on http://{HOST}:{port}")
     say(
         f"Home: {home.path}. Schedules and sensors are off until you turn them on (Automation)."
@@ -33,6 +47,7 @@ def open_ui(home: Home, port: int) -> None:
     say("Ctrl-C ends it.")
     with (
         held_open(home.path),
+        service_beside(home, service_port),
         subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
             dagster_command(home, port), env=dagster_environment(home)
         ) as dagster,
@@ -41,6 +56,40 @@ def open_ui(home: Home, port: int) -> None:
         # Ctrl-C reaches it by itself; what a service manager sends would end only us.
         signal.signal(signal.SIGTERM, lambda *_: dagster.terminate())
         dagster.wait()
+
+
+@contextmanager
+def service_beside(home: Home, port: int | None) -> Iterator[None]:
+    """Run the prediction service in a process of its own while the block runs."""
+    if port is None:
+        yield
+        return
+    context = multiprocessing.get_context("spawn")
+    service = context.Process(target=_serve, args=(home.path, port))
+    service.start()
+    try:
+        yield
+    finally:
+        service.terminate()
+        service.join(STOP_SECONDS)
+        service.kill()
+        service.join()
+
+
+def _serve(home: Path, port: int) -> None:
+    """Be the prediction service, and end with the process that started it."""
+    # Ctrl-C reaches it while it imports; it is told to end anyway.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from ml_assets.cli.clock import now
+    from ml_assets.cli.serve import run_service
+    from ml_assets.serving.server import Settings
+    from ml_assets.serving.supervising import end_with_parent
+
+    end_with_parent()
+    try:
+        run_service(Settings(clock=now, home=home, port=port))
+    except MLAssetsError as error:
+        sys.exit(f"The prediction service does not start. {type(error).__name__}: {error}")
 
 
 def dagster_command(home: Home, port: int) -> list[str]:
@@ -62,12 +111,12 @@ def dagster_environment(home: Home) -> dict[str, str]:
     }
 
 
-def _require_free(port: int) -> None:
+def _require_free(port: int, another: str) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError:
             raise MLAssetsError(
-                f"Port {port} of {HOST} is taken. Choose another: ml-assets ui --port {port + 1}"
+                f"Port {port} of {HOST} is taken. Choose another: {another}"
             ) from None

@@ -102,11 +102,14 @@ def _told_to_stop() -> Connection:
     return told
 
 
-def _work_for_parent(work: Work, listener: socket.socket) -> None:
-    """Work, and end with the process that asked for it."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
+def end_with_parent() -> None:
+    """End this process, as if it were told to, once the one that started it is gone."""
+    if (parent := multiprocessing.parent_process()) is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _work_for_parent(work: Work, listener: socket.socket) -> None:
+    end_with_parent()
     work(listener)
 
 

@@ -1,6 +1,7 @@
 """Commands that print facts, on a home that was run once."""
 
 import csv
+import socket
 import subprocess
 import sys
 
@@ -188,15 +189,18 @@ class TestHelp:
 
 
 class TestUI:
-    def test_refuses_a_port_that_is_taken(self, call, tmp_path):
-        import socket
-
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            taken.listen()
+    @pytest.mark.parametrize("option", ["--port", "--service-port"])
+    def test_refuses_a_port_that_is_taken(self, call, tmp_path, option):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
+            free = {"--port": 0, "--service-port": 0} | {option: port}
 
-            called = call("ui", "--port", port, "--home", tmp_path)
+            called = call(
+                "ui", *(each for pair in free.items() for each in pair), "--home", tmp_path
+            )
 
         assert called.exit_code == 1
-        assert f"Port {port} of 127.0.0.1 is taken. Choose another" in called.err
+        assert (
+            f"Port {port} of 127.0.0.1 is taken. Choose another: ml-assets ui {option}"
+            in called.err
+        )
