@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ml_assets.features import FeaturePartition
     from ml_assets.ingestion import Ingested, IngestedPartition, RefusedFile
     from ml_assets.validation import Admission, Profile
-    from ml_assets.validation.profiling import ColumnProfile
+    from ml_assets.validation.column_profile import ColumnProfile
 
 
 def ingestion_sentence(done: "Ingested") -> str:

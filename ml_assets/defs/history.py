@@ -32,7 +32,7 @@ class Events(ConsolidatedSqliteEventLogStorage):
 
     def dispose(self) -> None:
         """Close the file."""
-        super().dispose()
+        super().dispose()  # type: ignore[no-untyped-call]
         self._engine.dispose()
 
 

@@ -15,6 +15,8 @@ from ml_assets.problem import Grain, Problem
 
 SHOWN_COLUMNS = 25
 """More column names than this say nothing more in a message."""
+LONGEST_NAME = 200
+"""Longer text is no name of a column but what stands in one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +85,7 @@ def snake_case(name: str) -> str:
 
 def column_of(name: str, reading: Reading) -> str | None:
     """The contract's column that a source calls `name`; None where it has none."""
-    return reading.names.get(snake_case(name))
+    return reading.names.get(snake_case(name)) if len(name) <= LONGEST_NAME else None
 
 
 def match_columns(seen: Sequence[str], reading: Reading, *, file: str) -> Columns:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pyarrow as pa
-from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError
 
 from ml_assets.errors import StorageError, TableNotFound, WriteConflict
 from ml_assets.storage.columns import as_stored, storable_schema
@@ -33,6 +32,7 @@ from ml_assets.storage.ledger import (
     own_columns,
     states,
 )
+from ml_assets.storage.opened import OpenTable, OpenTables
 from ml_assets.storage.parquet import (
     LiveFile,
     dataset,
@@ -63,6 +63,7 @@ class Lake:
         _require_findable(self.url)
         self._options = dict(options or {})
         self._folder = Folder.at(self.url, self._options)
+        self._tables = OpenTables(self.url, self._options, self._folder.local)
 
     def tables(self) -> list[str]:
         """Names of all tables, sorted."""
@@ -263,20 +264,17 @@ class Lake:
         )
         return f'"{table}"'
 
-    def _open(self, table: str, version: int | None = None) -> DeltaTable | None:
-        try:
-            opened = DeltaTable(f"{self.url}/{table}", storage_options=self._options)
-        except TableNotFoundError:
-            return None
-        if version is not None and version != opened.version():
-            if not 0 <= version <= opened.version():
-                raise TableNotFound(
-                    f"{table} has no version {version}. The newest is {opened.version()}."
-                )
-            opened.load_as_version(version)
-        return opened
+    def _open(self, table: str, version: int | None = None) -> OpenTable | None:
+        opened = self._tables.newest(table)
+        if opened is None or version in (None, opened.version()):
+            return opened
+        if not 0 <= version <= opened.version():
+            raise TableNotFound(
+                f"{table} has no version {version}. The newest is {opened.version()}."
+            )
+        return self._tables.at(table, version)
 
-    def _existing(self, table: str, version: int | None = None) -> DeltaTable:
+    def _existing(self, table: str, version: int | None = None) -> OpenTable:
         opened = self._open(table, version)
         if opened is None:
             there = ", ".join(self.tables()) or "none yet"
@@ -285,13 +283,13 @@ class Lake:
 
     def _look(
         self, table: str, partition: str
-    ) -> tuple[DeltaTable | None, PartitionState | None]:
+    ) -> tuple[OpenTable | None, PartitionState | None]:
         """The table and the partition's state in it, where they are there."""
         opened = self._open(table)
         return opened, None if opened is None else states(opened).get(partition)
 
     def _replace(
-        self, replacement: Replacement, opened: DeltaTable | None, live: PartitionState | None
+        self, replacement: Replacement, opened: OpenTable | None, live: PartitionState | None
     ) -> PartitionState:
         """Put the replacement in the place of `live`, between commits of other partitions.
 
@@ -331,7 +329,7 @@ class Lake:
             f"are still wanted."
         )
 
-    def _create(self, replacement: Replacement) -> DeltaTable:
+    def _create(self, replacement: Replacement) -> OpenTable:
         """Make the table of `replacement`, empty; open it when somebody else has just made it."""
         with suppress(CommitFailedError):
             create_table(f"{self.url}/{replacement.table}", replacement.schema, self._options)
@@ -362,7 +360,7 @@ def _readable(
         ) from error
 
 
-def _chosen(opened: DeltaTable, table: str, partitions: Sequence[str] | None) -> list[LiveFile]:
+def _chosen(opened: OpenTable, table: str, partitions: Sequence[str] | None) -> list[LiveFile]:
     """The files of `partitions`, sorted by key; of all by default."""
     files = live_files(opened, table)
     wanted = sorted(files if partitions is None else set(partitions))

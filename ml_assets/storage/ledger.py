@@ -17,6 +17,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from ml_assets.errors import StorageError
 from ml_assets.storage.columns import KEYS, merged_schema
+from ml_assets.storage.opened import OpenTable
 from ml_assets.storage.parquet import LiveFile, WrittenFile
 
 KEEP_FOR_EVER = {
@@ -116,7 +117,7 @@ def create_table(url: str, schema: pa.Schema, options: dict[str, str]) -> None:
     )
 
 
-def commit_replacement(opened: DeltaTable, replacement: Replacement) -> None:
+def commit_replacement(opened: OpenTable, replacement: Replacement) -> None:
     """Make the replacement the next version of the table as it was opened.
 
     Raises:
@@ -145,7 +146,7 @@ def commit_replacement(opened: DeltaTable, replacement: Replacement) -> None:
     )
 
 
-def states(opened: DeltaTable) -> dict[str, PartitionState]:
+def states(opened: OpenTable) -> dict[str, PartitionState]:
     """What every live partition is, sorted by key."""
     actions = _live(opened)
     names = [f"partition.{key}" for key in KEYS]
@@ -157,7 +158,7 @@ def states(opened: DeltaTable) -> dict[str, PartitionState]:
     return dict(sorted(found.items()))
 
 
-def live_files(opened: DeltaTable, table: str) -> dict[str, LiveFile]:
+def live_files(opened: OpenTable, table: str) -> dict[str, LiveFile]:
     """The file of every live partition, sorted by key; paths are the lake's."""
     actions = _live(opened)
     keys = actions["partition.partition"].to_pylist()
@@ -166,7 +167,7 @@ def live_files(opened: DeltaTable, table: str) -> dict[str, LiveFile]:
     return {file.partition: file for file in sorted(files, key=lambda file: file.partition)}
 
 
-def own_columns(opened: DeltaTable) -> pa.Schema:
+def own_columns(opened: OpenTable) -> pa.Schema:
     """The table's columns, without those that the lake adds."""
     return pa.schema([f for f in pa.schema(opened.schema().to_arrow()) if f.name not in KEYS])
 
@@ -203,9 +204,9 @@ def _add_actions(replacement: Replacement) -> list[AddAction | RemoveAction]:
     return [action]
 
 
-def _live(opened: DeltaTable) -> pa.Table:
+def _live(opened: OpenTable) -> pa.Table:
     """One row per live file, which is one per partition."""
-    actions = pa.table(opened.get_add_actions(flatten=True))
+    actions = opened.live()
     keys = actions["partition.partition"]
     if len(keys.unique()) < len(keys):
         raise StorageError(

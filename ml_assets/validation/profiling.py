@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ import pyarrow as pa
 from ml_assets.fingerprint import fingerprint, library_versions, source_hash
 from ml_assets.problem import Field, Problem
 from ml_assets.storage import Commit, Home, PartitionState
+from ml_assets.validation.column_profile import TOP, ColumnProfile, describe_column
 from ml_assets.validation.plot import Picture, draw
 from ml_assets.validation.record import last_admission
 from ml_assets.validation.summary import categories_of
@@ -27,19 +28,12 @@ from ml_assets.validation.verdict import FOR_PANDAS
 MOST_ROWS = 200_000
 """A profile of more rows says the same; the first so many of a partition are read."""
 
-TOP = 5
-LONGEST_TEXT = 60
-MOST_LEVELS = 50
-"""Categories told apart in an association; the rarer ones count as one."""
-
 FIT_SECONDS_PER_ROW = 1.2e-4
 FIT_BYTES_PER_BYTE = 5
 """What one estimator costs; measured on 100,000 complaints with text, as an order of magnitude."""
 
 SKEWED_SHARE = 0.25
 """A rarer class than this makes accuracy misleading."""
-
-Association = Literal["correlation", "Cramér's V"]
 
 SCHEMA = pa.schema(
     [
@@ -59,34 +53,6 @@ SCHEMA = pa.schema(
         ("text", pa.string()),
     ]
 )
-
-
-class ColumnProfile(NamedTuple):
-    """One column; numbers of a time are days after the event, those of prose characters."""
-
-    column: str
-    kind: str
-    role: str
-    missing_share: float
-    distinct: int
-    minimum: float | None
-    maximum: float | None
-    mean: float | None
-    deviation: float | None
-    top: tuple[tuple[str, int], ...]
-    """Most frequent categories with their rows; empty for numbers and prose."""
-    association: float | None
-    """With the target, in [0, 1] for categories and [-1, 1] for numbers."""
-    association_kind: Association | None
-
-
-class Shape(NamedTuple):
-    """Where the numbers of a column lie; None without any."""
-
-    minimum: float | None
-    maximum: float | None
-    mean: float | None
-    deviation: float | None
 
 
 class Group(NamedTuple):
@@ -255,39 +221,6 @@ def describe(
     )
 
 
-def cramers_v(categories: pd.Series, labels: pd.Series) -> float:
-    """How strongly categories go with labels: 0 not at all, 1 wholly.
-
-    Args:
-        categories: n values without gaps.
-        labels: n values without gaps.
-
-    Source:
-        Bergsma (2013), A bias-correction for Cramér's V and Tschuprow's T.
-
-    Example:
-        >>> sides = pd.Series(["left", "right"] * 100)
-        >>> round(cramers_v(sides, sides), 2), cramers_v(sides, pd.Series([0, 0, 1, 1] * 50))
-        (1.0, 0.0)
-    """
-    rows = len(labels)
-    (across, high), (along, wide) = (_coded(each) for each in (categories, labels))
-    counts = np.bincount(across * wide + along, minlength=high * wide).reshape(high, wide)
-    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / max(rows, 1.0)
-    if min(high, wide) < 2 or rows < 2:  # noqa: PLR2004 - one category goes with nothing
-        return 0.0
-    spread = float(((counts - expected) ** 2 / expected).sum()) / rows
-    by_chance = (high - 1) * (wide - 1) / (rows - 1)
-    sides = [side - (side - 1) ** 2 / (rows - 1) for side in (high, wide)]
-    return float(np.sqrt(max(0.0, spread - by_chance) / (min(sides) - 1)))
-
-
-def _coded(values: pd.Series) -> tuple[np.ndarray, int]:
-    """A number for each value, and how many values there are."""
-    codes, distinct = pd.factorize(values)
-    return codes, len(distinct)
-
-
 def _first_rows(home: Home, table: str, partition: str) -> pa.Table:
     batches: list[pa.RecordBatch] = []
     with home.lake.batches(table, partitions=[partition]) as reader:
@@ -321,68 +254,7 @@ def _columns(
     target: pd.Series,
 ) -> Iterator[ColumnProfile]:
     for name, numbers in measured.items():
-        yield _column(problem, problem.fields[name], df[name], numbers, target)
-
-
-def _column(
-    problem: Problem,
-    field: Field,
-    column: pd.Series,
-    numbers: pd.Series | None,
-    target: pd.Series,
-) -> ColumnProfile:
-    is_category = numbers is None and field.role not in ("id", "time")
-    association, kind = None, None
-    if field.role in ("input", "sensitive"):
-        association, kind = _association(problem, column, numbers, target)
-    shown = Shape(None, None, None, None) if numbers is None else _shape(numbers)
-    return ColumnProfile(
-        column=field.name,
-        kind=field.kind,
-        role=field.role,
-        missing_share=float(column.isna().mean()) if len(column) else 0.0,
-        distinct=int(column.nunique()),
-        minimum=shown.minimum,
-        maximum=shown.maximum,
-        mean=shown.mean,
-        deviation=shown.deviation,
-        top=_top(column) if is_category else (),
-        association=association,
-        association_kind=kind,
-    )
-
-
-def _shape(numbers: pd.Series) -> Shape:
-    if not numbers.notna().any():
-        return Shape(None, None, None, None)
-    deviation = float(numbers.std()) if numbers.notna().sum() > 1 else 0.0
-    return Shape(float(numbers.min()), float(numbers.max()), float(numbers.mean()), deviation)
-
-
-def _top(column: pd.Series) -> tuple[tuple[str, int], ...]:
-    counts = column.astype("str").dropna().str.slice(0, LONGEST_TEXT).value_counts()
-    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))[:TOP]
-    return tuple((str(value), int(rows)) for value, rows in ranked)
-
-
-def _association(
-    problem: Problem, column: pd.Series, numbers: pd.Series | None, target: pd.Series
-) -> tuple[float | None, Association | None]:
-    known = target.notna() & (column.notna() if numbers is None else numbers.notna())
-    if known.sum() < 3 or target[known].nunique() < 2:  # noqa: PLR2004 - nothing to go with
-        return None, None
-    if numbers is not None:
-        if numbers[known].nunique() < 2:  # noqa: PLR2004
-            return None, None
-        return float(np.corrcoef(numbers[known], target[known])[0, 1]), "correlation"
-    labels = target[known]
-    if problem.config.kind == "regression":
-        labels = pd.qcut(labels, 5, labels=False, duplicates="drop")
-    categories = column[known].astype("str")
-    frequent = categories.value_counts().index[:MOST_LEVELS]
-    return cramers_v(
-        categories.where(categories.isin(frequent), "others"), labels
-    ), "Cramér's V"
+        yield describe_column(problem, problem.fields[name], df[name], numbers, target)
 
 
 def _correlations(measured: dict[str, pd.Series | None]) -> tuple[Pair, ...]:

@@ -6,7 +6,7 @@ import pytest
 
 from ml_assets.errors import TableNotFound
 from ml_assets.validation import profile
-from ml_assets.validation.profiling import cramers_v
+from ml_assets.validation.column_profile import cramers_v
 
 
 @pytest.fixture
