@@ -2,61 +2,74 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
-from ml_assets.feedback.events import KINDS
-from ml_assets.problem import Field, Problem
+from ml_assets.problem import Problem
+from ml_assets.serving.operations import (
+    ANY_JSON,
+    Schema,
+    done,
+    one_or_many,
+    parameter,
+    posting,
+    reading,
+)
 from ml_assets.serving.predicting import json_response
-from ml_assets.serving.reading import JSON, Limits
-from ml_assets.serving.refusals import MEDIA_TYPE, TITLES
-from ml_assets.serving.service import Service
+from ml_assets.serving.reading import Limits
+from ml_assets.serving.schemas import (
+    OPTIONAL_TEXT,
+    TEXT,
+    TIME,
+    answer_schema,
+    array_of,
+    event_schema,
+    receipt_schema,
+    refusal_schema,
+    row_schema,
+)
+from ml_assets.serving.service import Service, in_thread
 
-Schema = dict[str, Any]
+DOCS = Path(__file__).with_name("docs.html")
 
-ID = {"type": "string", "pattern": r"^[0-9a-f-]{36}$", "description": "Feedback goes by it."}
-TIME = {"type": "string", "format": "date-time"}
-ANY_JSON: Schema = {"type": "object", "additionalProperties": True}
-
-TYPES: Mapping[str, Schema] = {
-    "text": {"type": ["string", "null"]},
-    "number": {"type": ["number", "string", "null"]},
-    "integer": {"type": ["integer", "string", "null"]},
-    "boolean": {"type": ["boolean", "string", "null"]},
-    "time": {"type": ["string", "null"], "format": "date-time"},
-}
-"""Kinds of a contract; what is no text may also come as the text that a source writes."""
-
-REFUSALS = {
-    "every": (401, 403, 404, 405, 503),
-    "body": (400, 413, 415, 422),
-}
+FLAG: Schema = {"type": "string", "enum": ["", "true", "false"]}
+EXAMPLE_ID = "01a1f640-bc00-7000-8000-000000000000"
 
 
 class Describing:
-    """The endpoint that describes the others."""
+    """The endpoints that describe the others."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._document: Schema | None = None
 
     async def openapi(self, request: Request) -> Response:  # noqa: ARG002 - as every endpoint
         """Describe the service to programs."""
-        problems = self._service.deployments.problems
-        return json_response(document(problems, self._service.limits))
+        if self._document is None:
+            self._document = await in_thread(self._described)
+        return json_response(self._document)
+
+    async def docs(self, request: Request) -> Response:  # noqa: ARG002 - as every endpoint
+        """Describe the service to people: a page that reads the other description."""
+        return HTMLResponse(DOCS.read_bytes())
+
+    def _described(self) -> Schema:
+        service = self._service
+        return document(
+            service.deployments.problems, service.limits, with_keys=service.keys is not None
+        )
 
 
-def document(problems: Mapping[str, Problem], limits: Limits) -> Schema:
+def document(
+    problems: Mapping[str, Problem], limits: Limits, *, with_keys: bool = False
+) -> Schema:
     """Return the OpenAPI document of a service for some problems."""
-    paths: Schema = {
-        "/": {"get": _reading("Problems that are served")},
-        "/health": {"get": _reading("Whether the process is alive", open_to_all=True)},
-        "/ready": {"get": _reading("Whether every problem is answered", open_to_all=True)},
-        "/metrics": {"get": _metrics()},
-        "/openapi.json": {"get": _reading("This document", open_to_all=True)},
-    }
-    schemas: Schema = {"Problem": _problem_schema(), "FeedbackEvent": _event_schema()}
+    paths = dict(_paths_of_the_service())
+    schemas: Schema = {"Problem": refusal_schema(), "FeedbackEvent": event_schema()}
     for problem in problems.values():
         schemas[_name(problem)] = row_schema(problem)
         paths |= dict(_paths(problem, limits))
@@ -72,230 +85,121 @@ def document(problems: Mapping[str, Problem], limits: Limits) -> Schema:
             "schemas": schemas,
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
-        "security": [{}, {"key": []}],
+        "security": [{"key": []}] if with_keys else [],
     }
 
 
-def row_schema(problem: Problem) -> Schema:
-    """What a row is: the columns of the contract that are known at the moment of prediction."""
-    fields = [problem.fields[name] for name in problem.known_columns]
-    required = [f.name for f in fields if not f.nullable and f.name != problem.entity_id]
-    return {
+def _paths_of_the_service() -> Iterator[tuple[str, Schema]]:
+    """Every path that is about no problem in particular."""
+    served = {
+        "name": TEXT,
+        "objective": TEXT,
+        "version": OPTIONAL_TEXT,
+        "failure": OPTIONAL_TEXT,
+    }
+    status: Schema = {
         "type": "object",
-        "description": f"Known at the moment {problem.config.moment_of_prediction!r}.",
-        "properties": {field.name: _property(problem, field) for field in fields},
-        "required": required,
-        "additionalProperties": {"description": "Columns that are known later are ignored."},
+        "properties": {"status": TEXT, "failures": ANY_JSON},
+        "required": ["status"],
     }
-
-
-def _property(problem: Problem, field: Field) -> Schema:
-    """One column, with those of its rules that JSON Schema can say."""
-    described = {**TYPES[field.kind], "description": field.description}
-    for check in problem.schema.columns[field.name].checks:
-        described |= _rule(str(check.name), check.statistics or {})
-    return described
-
-
-def _rule(name: str, values: Mapping[str, Any]) -> Schema:
-    """A check of Pandera in the words of JSON Schema; nothing where there are none."""
-    match name, values:
-        case "str_length", _:
-            lengths = {
-                "minLength": values.get("min_value"),
-                "maxLength": values.get("max_value"),
-            }
-            return {key: value for key, value in lengths.items() if value is not None}
-        case "str_matches", {"pattern": str(pattern)}:
-            return {"pattern": pattern}
-        case "isin", {"allowed_values": allowed}:
-            return {"enum": [*sorted(allowed, key=str), None]}
-        case "greater_than_or_equal_to", {"min_value": int() | float() as limit}:
-            return {"minimum": limit}
-        case "less_than_or_equal_to", {"max_value": int() | float() as limit}:
-            return {"maximum": limit}
-    return {}
+    yield (
+        "/",
+        {
+            "get": reading(
+                "Problems that are served", array_of("problems", served), guarded=False
+            )
+        },
+    )
+    yield "/health", {"get": reading("Whether the process is alive", status, guarded=False)}
+    yield "/ready", {"get": reading("Whether every problem is answered", status, guarded=False)}
+    counted = reading("What was counted, for Prometheus")
+    counted["responses"]["200"] = done(TEXT, "text/plain")
+    yield "/metrics", {"get": counted}
+    yield "/openapi.json", {"get": reading("This description, for programs", guarded=False)}
+    docs = reading("This description, for people", guarded=False)
+    docs["responses"]["200"] = done(TEXT, "text/html")
+    yield "/docs", {"get": docs}
 
 
 def _paths(problem: Problem, limits: Limits) -> Iterator[tuple[str, Schema]]:
     """Every path of one problem."""
-    version = [_version_parameter()]
-    predict = _posting(
-        f"Predict: {problem.config.objective}", _row_or_rows(problem, limits), _answer_schema()
+    name, tag = f"/{problem.name}", problem.name
+    version = [
+        parameter(
+            "version",
+            "path",
+            {"type": "string"},
+            "Its id, its number, or the beginning of its id.",
+        )
+    ]
+    row = {"$ref": f"#/components/schemas/{_name(problem)}"}
+    predict = posting(
+        f"Predict: {problem.config.objective}",
+        one_or_many(row, limits.rows),
+        answer_schema(),
+        tag=tag,
+        example=example_row(problem),
     )
-    yield f"/{problem.name}/predict", {"post": {**predict, "parameters": _options()}}
+    yield f"{name}/predict", {"post": {**predict, "parameters": _options()}}
+    feedback = posting(
+        "Say what came of a prediction",
+        one_or_many({"$ref": "#/components/schemas/FeedbackEvent"}, limits.rows),
+        receipt_schema(),
+        tag=tag,
+        example={"prediction_id": EXAMPLE_ID, "label": 1},
+    )
+    yield f"{name}/feedback", {"post": feedback}
+    yield name, {"get": reading("The version that answers", _version(), tag=tag, named=True)}
+    every = array_of("versions", _brief())
+    yield f"{name}/versions", {"get": reading("Every version", every, tag=tag)}
+    one = reading("One version, and what made it", _version(), tag=tag, named=True)
+    yield f"{name}/versions/{{version}}", {"get": {**one, "parameters": version}}
+    named = {**predict, "summary": "Predict with one version"}
     yield (
-        f"/{problem.name}/versions/{{version}}/predict",
-        {"post": {**predict, "parameters": [*version, *_options()]}},
-    )
-    events = _one_or_many({"$ref": "#/components/schemas/FeedbackEvent"}, limits)
-    receipt = _posting("Say what came of a prediction", events, _receipt_schema())
-    yield f"/{problem.name}/feedback", {"post": receipt}
-    yield f"/{problem.name}", {"get": _reading("The version that answers, and what made it")}
-    yield f"/{problem.name}/versions", {"get": _reading("Every version")}
-    yield (
-        f"/{problem.name}/versions/{{version}}",
-        {"get": {**_reading("One version, and what made it"), "parameters": version}},
+        f"{name}/versions/{{version}}/predict",
+        {"post": {**named, "parameters": [*version, *_options()]}},
     )
 
 
-def _row_or_rows(problem: Problem, limits: Limits) -> Schema:
-    return _one_or_many({"$ref": f"#/components/schemas/{_name(problem)}"}, limits)
+def example_row(problem: Problem) -> dict[str, Any]:
+    """A plausible row, such as a client sends it."""
+    drawn = problem.sample(1, np.random.default_rng(0)).iloc[0]
+    known = [name for name in problem.known_columns if name in drawn]
+    return {name: None if (value := drawn[name]) != value else value for name in known}
 
 
-def _one_or_many(one: Schema, limits: Limits) -> Schema:
-    return {"oneOf": [one, {"type": "array", "items": one, "maxItems": limits.rows}]}
-
-
-def _posting(summary: str, body: Schema, answer: Schema) -> Schema:
+def _brief() -> Schema:
     return {
-        "summary": summary,
-        "requestBody": {"required": True, "content": {JSON: {"schema": body}}},
-        "responses": {
-            "200": {"description": "Done", "content": {JSON: {"schema": answer}}},
-            **_refusals(*REFUSALS["every"], *REFUSALS["body"]),
-        },
+        "problem": TEXT,
+        "version": TEXT,
+        "number": TEXT,
+        "number_reason": TEXT,
+        "created_at": TIME,
+        "trigger": TEXT,
+        "previous": OPTIONAL_TEXT,
+        "training_set": TEXT,
     }
 
 
-def _reading(summary: str, *, open_to_all: bool = False) -> Schema:
-    described: Schema = {
-        "summary": summary,
-        "responses": {
-            "200": {"description": "Done", "content": {JSON: {"schema": ANY_JSON}}},
-            **_refusals(*REFUSALS["every"]),
-        },
+def _version() -> Schema:
+    about: Schema = {
+        **_brief(),
+        "objective": TEXT,
+        "moment_of_prediction": TEXT,
+        "ways": ANY_JSON,
+        "warnings": {"type": "array", "items": TEXT},
+        "releases": {"type": "array", "items": ANY_JSON},
+        "metrics": {"type": ["object", "null"]},
+        "manifest": ANY_JSON,
     }
-    return {**described, "security": []} if open_to_all else described
-
-
-def _metrics() -> Schema:
-    described = _reading("What was counted, for Prometheus")
-    described["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
-    return described
-
-
-def _refusals(*statuses: int) -> Schema:
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {
-        str(status): {
-            "description": TITLES[status],
-            "content": {MEDIA_TYPE: {"schema": schema}},
-        }
-        for status in sorted(statuses)
-    }
+    return {"type": "object", "properties": about, "required": list(about)}
 
 
 def _options() -> list[Schema]:
-    flag = {"type": "string", "enum": ["", "true"]}
     return [
-        {
-            "name": "trial",
-            "in": "query",
-            "description": "Nobody acts on the answer, so its silence says nothing.",
-            "schema": flag,
-        },
-        {
-            "name": "features",
-            "in": "query",
-            "description": "Answer with what the model read of each row.",
-            "schema": flag,
-        },
+        parameter("trial", "query", FLAG, "Nobody acts on it, so its silence says nothing."),
+        parameter("features", "query", FLAG, "Answer with what the model read of each row."),
     ]
-
-
-def _version_parameter() -> Schema:
-    return {
-        "name": "version",
-        "in": "path",
-        "required": True,
-        "description": "Its id, its number, or the beginning of its id.",
-        "schema": {"type": "string"},
-    }
-
-
-def _answer_schema() -> Schema:
-    about: Schema = {"problem": {"type": "string"}, "version": {"type": "string"}, "at": TIME}
-    prediction: Schema = {
-        "id": ID,
-        "prediction": {"type": "number"},
-        "decision": {"type": ["boolean", "null"]},
-        "features": ANY_JSON,
-    }
-    needed = ["id", "prediction", "decision"]
-    item = {"type": "object", "properties": prediction, "required": needed}
-    return {
-        "oneOf": [
-            {
-                "type": "object",
-                "properties": {**about, **prediction},
-                "required": [*needed, *about],
-            },
-            {
-                "type": "object",
-                "properties": {**about, "predictions": {"type": "array", "items": item}},
-                "required": [*about, "predictions"],
-            },
-        ]
-    }
-
-
-def _event_schema() -> Schema:
-    kinds: Schema = {
-        "label": {"type": ["boolean", "number", "string"], "description": "What became true."},
-        "correction": {
-            "type": ["boolean", "number", "string"],
-            "description": "A label, corrected.",
-        },
-        "rating": {"type": "number", "description": "Of the answer."},
-        "event": {"type": "string", "description": "What a person did."},
-        "retraction": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 100,
-            "description": "The id of an event that was sent in error.",
-        },
-    }
-    return {
-        "type": "object",
-        "properties": {
-            "prediction_id": ID,
-            **kinds,
-            "at": TIME,
-            "event_id": {"type": "string", "maxLength": 100, "description": "Counts once."},
-        },
-        "required": ["prediction_id"],
-        "oneOf": [{"required": [kind]} for kind in KINDS],
-        "additionalProperties": False,
-    }
-
-
-def _receipt_schema() -> Schema:
-    count = {"type": "integer", "minimum": 0}
-    return {
-        "type": "object",
-        "properties": {
-            "taken": count,
-            "repeated": count,
-            "refused": {"type": "array", "items": ANY_JSON},
-        },
-        "required": ["taken", "repeated", "refused"],
-    }
-
-
-def _problem_schema() -> Schema:
-    """RFC 9457."""
-    return {
-        "type": "object",
-        "properties": {
-            "type": {"type": "string"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "errors": {"type": "array", "items": ANY_JSON},
-        },
-        "required": ["type", "title", "status", "detail"],
-    }
 
 
 def _name(problem: Problem) -> str:

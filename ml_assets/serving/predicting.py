@@ -17,7 +17,7 @@ from ml_assets.feedback import (
 )
 from ml_assets.inference import Answer
 from ml_assets.serving.deployments import Live
-from ml_assets.serving.reading import JSON, json_of, rows_of
+from ml_assets.serving.reading import JSON, is_told, json_of, rows_of
 from ml_assets.serving.service import Service, in_thread
 
 AT_ONCE = 50
@@ -35,13 +35,18 @@ class Predicting:
     async def predict(self, request: Request) -> Response:
         """Answer one row (an object) or many (an array of objects)."""
         live = await self._service.live(request)
+        is_asked = bool(request.scope["query_string"])
+        is_trial = is_asked and is_told(request, "trial")
+        with_features = is_asked and is_told(request, "features")
         body = await json_of(request, self._service.limits)
         rows = rows_of(body, self._service.limits, what="rows")
         answers = await answers_of(live, rows)
         at = self._service.clock()
-        told = dict(request.query_params) if request.scope["query_string"] else {}
-        ids = await log(self._service, live, rows, answers, at=at, exposed="trial" not in told)
-        found = [_answer(id_, each, told) for id_, each in zip(ids, answers, strict=True)]
+        ids = await log(self._service, live, rows, answers, at=at, exposed=not is_trial)
+        found = [
+            _answer(id_, each, with_features=with_features)
+            for id_, each in zip(ids, answers, strict=True)
+        ]
         about = {
             "problem": live.predictor.problem.name,
             "version": live.predictor.version,
@@ -95,10 +100,10 @@ def json_response(body: object) -> Response:
     return Response(orjson.dumps(body, option=orjson.OPT_UTC_Z), media_type=JSON)
 
 
-def _answer(id_: str, answer: Answer, told: Mapping[str, str]) -> dict[str, Any]:
+def _answer(id_: str, answer: Answer, *, with_features: bool) -> dict[str, Any]:
     found = {
         "id": id_,
         "prediction": answer.prediction.value,
         "decision": answer.prediction.decision,
     }
-    return {**found, "features": answer.features} if "features" in told else found
+    return {**found, "features": answer.features} if with_features else found

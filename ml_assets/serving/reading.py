@@ -54,6 +54,32 @@ def rows_of(body: Any, limits: Limits, *, what: str) -> Sequence[Mapping[str, An
     return rows
 
 
+def is_told(request: Request, name: str) -> bool:
+    """Whether the query asks for an option: `?trial`, `?trial=true`.
+
+    Raises:
+        RequestRefused: If it says neither yes nor no.
+    """
+    given = request.query_params.get(name, "false")
+    if given not in ("", "true", "false"):
+        raise RequestRefused(422, f"{name}: {given!r} is neither true nor false.")
+    return given != "false"
+
+
+def whole_number(request: Request, name: str, *, default: int, most: int) -> int:
+    """Return a number of the query.
+
+    Raises:
+        RequestRefused: If it is none, or out of range.
+    """
+    given = request.query_params.get(name, str(default))
+    if not given.isdecimal() or int(given) > most:
+        raise RequestRefused(
+            422, f"{name}: {given!r} is no whole number between 0 and {most:,}."
+        )
+    return int(given)
+
+
 async def _body(request: Request, most: int) -> bytes:
     """Read a body, but no more of it than is allowed."""
     declared = request.headers.get("content-length", "")
