@@ -217,8 +217,8 @@ def _run(
     problem: Problem, home: Home, partitions: Sequence[str], asked: Asked
 ) -> "FinishedRun":
     """Run the whole chain over the partitions, or only what follows the features."""
-    from ml_assets.defs.automation import refresh_job, retrain_job
-    from ml_assets.defs.models import TRIGGER_TAG, WHO_TAG
+    from ml_assets.defs.asking import TRIGGER_TAG, WHO_TAG
+    from ml_assets.defs.jobs import refresh_job, retrain_job
     from ml_assets.defs.runs import run_here
     from ml_assets.defs.wiring import definitions_of
     from ml_assets.problem import Declared

@@ -26,14 +26,14 @@ Work = Callable[
 def data_assets(declared: Declared) -> list[dg.AssetsDefinition]:
     """Everything of a problem that is cut by event time."""
     return [
-        _asset(declared, _ingested, makes=["raw"]),
-        _asset(declared, _judged, makes=["validated", "quarantined"]),
-        _asset(declared, _profiled, makes=["profile"]),
-        _asset(declared, _featured, makes=["features"]),
+        step_of(declared, _ingested, makes=["raw"]),
+        step_of(declared, _judged, makes=["validated", "quarantined"]),
+        step_of(declared, _profiled, makes=["profile"]),
+        step_of(declared, _featured, makes=["features"]),
     ]
 
 
-def _asset(declared: Declared, work: Work, *, makes: Sequence[str]) -> dg.AssetsDefinition:
+def step_of(declared: Declared, work: Work, *, makes: Sequence[str]) -> dg.AssetsDefinition:
     """Make one step, which says itself which partitions it made."""
 
     @dg.multi_asset(
@@ -75,7 +75,7 @@ def _judged(
     from ml_assets.ingestion import UNPLACED
     from ml_assets.validation import admit
 
-    problem, asked = declared.load(), _held(declared, home, context, "raw")
+    problem, asked = declared.load(), held(declared, home, context, "raw")
     if UNPLACED in home.lake.partitions(f"{problem.name}/raw"):
         admit(problem, home, UNPLACED, run_id=context.run.run_id, now=utc_now())
     verdicts = []
@@ -97,7 +97,7 @@ def _profiled(
 
     problem = declared.load()
     states = home.lake.partitions(f"{problem.name}/validated")
-    for partition in track(_held(declared, home, context, "validated"), "profile"):
+    for partition in track(held(declared, home, context, "validated"), "profile"):
         done = profile(problem, home, partition, run_id=context.run.run_id, now=utc_now())
         yield Made(
             key_of(declared, "profile"),
@@ -116,8 +116,8 @@ def _featured(
 
     problem = declared.load()
     states = home.lake.partitions(f"{problem.name}/validated")
-    held = _held(declared, home, context, "validated")
-    for done in materialize_partitions(problem, home, held, run_id=context.run.run_id):
+    asked = held(declared, home, context, "validated")
+    for done in materialize_partitions(problem, home, asked, run_id=context.run.run_id):
         yield Made(
             key_of(declared, "features"),
             done.partition,
@@ -127,7 +127,7 @@ def _featured(
         )
 
 
-def _held(
+def held(
     declared: Declared, home: Home, context: dg.AssetExecutionContext, noun: str
 ) -> list[str]:
     """Those of the partitions asked for that `noun` holds.

@@ -4,12 +4,16 @@ Each step goes on with what the lake and the registry hold, however it was launc
 from the same things as before is not made again, and says so.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from ml_assets.defs import describe_models
+from ml_assets.defs.asking import REASON_TAG, RETRAINED_TAG, TRIGGER_TAG, WHO_TAG
 from ml_assets.defs.events import Said
+from ml_assets.defs.feedback import brought_up
+from ml_assets.defs.jobs import refresh_job
 from ml_assets.defs.resources import HomeResource, utc_now
 from ml_assets.defs.specs import spec_of
 from ml_assets.problem import Declared, Problem
@@ -17,9 +21,6 @@ from ml_assets.storage import Home
 
 if TYPE_CHECKING:
     from ml_assets.registry import ModelVersion
-
-TRIGGER_TAG = "ml_assets/trigger"
-WHO_TAG = "ml_assets/who"
 
 
 class Retraining(dg.Config):
@@ -60,15 +61,43 @@ def _training_set(declared: Declared) -> dg.AssetsDefinition:
     )
     def training_set(
         context: dg.AssetExecutionContext, home: HomeResource
-    ) -> dg.MaterializeResult[None]:
+    ) -> Iterator[dg.AssetMaterialization | dg.MaterializeResult[None]]:
         from ml_assets.features import build_training_set
 
-        made = build_training_set(
-            declared.load(), home.open(), now=utc_now(), run_id=context.run.run_id
-        )
-        return _made(made.id, describe_models.training_set(made))
+        problem, opened = declared.load(), home.open()
+        yield from brought_up(declared, opened, context)
+        if not _is_time(declared, opened, context):
+            return  # without an output nothing that follows is made
+        made = build_training_set(problem, opened, now=utc_now(), run_id=context.run.run_id)
+        yield _made(made.id, describe_models.training_set(made))
 
     return training_set
+
+
+def _is_time(declared: Declared, home: Home, context: dg.AssetExecutionContext) -> bool:
+    """Whether the policy wants a model now; the reason is kept, and written on the run.
+
+    A run from the sources goes all the way. What asked for another one is judged by the policy, but
+    a schedule, which was judged when it asked.
+    """
+    from ml_assets.feedback import consider_retraining, trigger_named
+
+    run = context.run
+    trigger = run.tags.get(TRIGGER_TAG, "manual")
+    if run.job_name == refresh_job(declared) or trigger == "schedule":
+        return True
+    decision = consider_retraining(
+        declared.load(),
+        home,
+        trigger_named(trigger),
+        now=utc_now(),
+        run_id=run.run_id,
+        why=run.tags.get(REASON_TAG),
+    )
+    context.log.info(decision.reason)
+    said = {RETRAINED_TAG: "yes" if decision.retrain else "no", REASON_TAG: decision.reason}
+    context.instance.add_run_tags(run.run_id, said)
+    return decision.retrain
 
 
 def _model(declared: Declared) -> dg.AssetsDefinition:

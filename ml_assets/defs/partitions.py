@@ -20,6 +20,11 @@ def partitions_of(partitions: Partitions) -> dg.TimeWindowPartitionsDefinition:
     )
 
 
+def batches_of(problem: str) -> dg.DynamicPartitionsDefinition:
+    """The feedback batches of a problem that Dagster was told of."""
+    return dg.DynamicPartitionsDefinition(name=f"{problem}_feedback")
+
+
 def _first_day(partitions: Partitions) -> dt.date:
     """First day of the partition that the configured start falls into."""
     match partitions.grain:

@@ -1,4 +1,4 @@
-"""Runs in this process, recorded where Dagster's UI finds them.
+"""Runs and looks of sensors in this process, recorded where Dagster's UI finds them.
 
 For the command line: no daemon need be up, and nothing waits in a queue.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 from dagster import DagsterRunStatus
 
+from ml_assets.defs.asking import RUN_KEY_TAG
 from ml_assets.defs.claims import close_abandoned_runs
 from ml_assets.defs.instance import dagster_home, held_open
 from ml_assets.defs.resources import HomeResource
@@ -49,6 +50,19 @@ class FinishedRun:
         return not self.failures
 
 
+@dataclass(frozen=True, kw_only=True)
+class FinishedTick:
+    """What came of one look of a sensor.
+
+    Attributes:
+        reason: Why it asked for nothing; None when it asked.
+        runs: Those that it asked for, in order.
+    """
+
+    reason: str | None
+    runs: tuple[FinishedRun, ...]
+
+
 def run_here(
     definitions: dg.Definitions,
     job: str,
@@ -69,14 +83,76 @@ def run_here(
         run_config: Values of the steps' configuration.
     """
     with instance_of(home.path) as instance:
-        result = definitions.resolve_job_def(job).execute_in_process(
-            instance=instance,
+        return _executed(
+            definitions.resolve_job_def(job),
+            instance,
+            home=home,
             tags={**(tags or {}), **range_tags(partitions)},
-            run_config={**QUIET, **(run_config or {})},
-            resources={"home": HomeResource(path=str(home.path))},
-            raise_on_error=False,
+            run_config=run_config or {},
         )
-        return FinishedRun(run_id=result.run_id, failures=tuple(_failures(result)))
+
+
+def tick_here(definitions: dg.Definitions, sensor: str, *, home: Home) -> FinishedTick:
+    """Look once with a sensor and do what it asks for, in this process, as the daemon would.
+
+    Args:
+        definitions: Where the sensor and its jobs are.
+        sensor: Its name.
+        home: Of the deployment; Dagster's own home is inside it.
+    """
+    resources = {"home": HomeResource(path=str(home.path))}
+    with (
+        instance_of(home.path) as instance,
+        dg.build_sensor_context(
+            instance,
+            instance_ref=instance.get_ref(),
+            resources=resources,
+            definitions=definitions,
+        ) as context,
+    ):
+        found = definitions.resolve_sensor_def(sensor).evaluate_tick(context)
+        for change in found.dynamic_partitions_requests or ():
+            _change_partitions(instance, change)
+        runs = tuple(
+            _executed(
+                definitions.resolve_job_def(request.job_name or ""),
+                instance,
+                home=home,
+                tags={**request.tags, RUN_KEY_TAG: request.run_key or ""},
+                run_config=request.run_config,
+            )
+            for request in found.run_requests or ()
+        )
+        return FinishedTick(reason=found.skip_message, runs=runs)
+
+
+def _change_partitions(
+    instance: dg.DagsterInstance,
+    change: dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest,
+) -> None:
+    if isinstance(change, dg.AddDynamicPartitionsRequest):
+        instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
+        return
+    for key in change.partition_keys:
+        instance.delete_dynamic_partition(change.partitions_def_name, key)
+
+
+def _executed(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    *,
+    home: Home,
+    tags: Mapping[str, str],
+    run_config: Mapping[str, object],
+) -> FinishedRun:
+    result = job.execute_in_process(
+        instance=instance,
+        tags=dict(tags),
+        run_config={**QUIET, **run_config},
+        resources={"home": HomeResource(path=str(home.path))},
+        raise_on_error=False,
+    )
+    return FinishedRun(run_id=result.run_id, failures=tuple(_failures(result)))
 
 
 def range_tags(partitions: Sequence[str]) -> dict[str, str]:

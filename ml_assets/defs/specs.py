@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import dagster as dg
 
 from ml_assets.defs.code import code_version
-from ml_assets.defs.partitions import partitions_of
+from ml_assets.defs.partitions import batches_of, partitions_of
 from ml_assets.problem import Declared
 
 
@@ -20,7 +21,7 @@ class Noun:
         kinds: Libraries, shown as icons.
         parents: Nouns that it is made from.
         files: Files of the problem's folder that decide what it holds.
-        is_partitioned: Whether it is cut by event time.
+        cut: By event time, by feedback batch, or not at all.
     """
 
     text: str
@@ -28,7 +29,7 @@ class Noun:
     kinds: frozenset[str]
     parents: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
-    is_partitioned: bool = True
+    cut: Literal["time", "batches"] | None = "time"
 
 
 NOUNS: Mapping[str, Noun] = {
@@ -67,12 +68,20 @@ NOUNS: Mapping[str, Noun] = {
         parents=("validated",),
         files=("features.py", "contract.py"),
     ),
+    "feedback": Noun(
+        text="Answers that were given, as rows to learn from: features beside the label that came "
+        "of each. A batch is sealed once its labels can be trusted.",
+        stage="feedback",
+        kinds=frozenset({"deltalake", "pandera"}),
+        files=("features.py", "contract.py"),
+        cut="batches",
+    ),
     "training_set": Noun(
         text="Features with labels that can be trusted, and which rows are held out: a snapshot.",
         stage="features",
         kinds=frozenset({"deltalake", "duckdb"}),
-        parents=("features",),
-        is_partitioned=False,
+        parents=("features", "feedback"),
+        cut=None,
     ),
     "model": Noun(
         text="The winner of the competing algorithms, an immutable version. Trained anew only "
@@ -80,7 +89,7 @@ NOUNS: Mapping[str, Noun] = {
         stage="training",
         kinds=frozenset({"scikitlearn"}),
         parents=("training_set",),
-        is_partitioned=False,
+        cut=None,
     ),
     "metrics": Noun(
         text="How good the model is on rows that it never saw, beside a trivial baseline, overall "
@@ -88,7 +97,7 @@ NOUNS: Mapping[str, Noun] = {
         stage="evaluation",
         kinds=frozenset({"numpy"}),
         parents=("model",),
-        is_partitioned=False,
+        cut=None,
     ),
     "champion": Noun(
         text="The version that answers. It moves only when the challenger is better beyond "
@@ -96,12 +105,21 @@ NOUNS: Mapping[str, Noun] = {
         stage="registry",
         kinds=frozenset({"sqlite"}),
         parents=("metrics",),
-        is_partitioned=False,
+        cut=None,
+    ),
+    "predictions": Noun(
+        text="What the champion answers about rows that hold the contract, each under an id that "
+        "takes feedback.",
+        stage="inference",
+        kinds=frozenset({"deltalake", "scikitlearn"}),
+        parents=("validated", "champion"),
+        files=("features.py", "contract.py"),
     ),
 }
 
-PARTITIONED = tuple(noun for noun, each in NOUNS.items() if each.is_partitioned)
-WHOLE = tuple(noun for noun, each in NOUNS.items() if not each.is_partitioned)
+WHOLE = tuple(noun for noun, each in NOUNS.items() if each.cut is None)
+CHAIN = tuple(noun for noun in NOUNS if noun not in {"feedback", "predictions"})
+"""From the sources to the champion."""
 
 
 def key_of(declared: Declared, noun: str) -> dg.AssetKey:
@@ -123,14 +141,23 @@ def spec_of(declared: Declared, noun: str) -> dg.AssetSpec:
         code_version=code_version(
             [each.stage], [declared.folder / name for name in each.files]
         ),
-        partitions_def=partitions_of(declared.config.partitions)
-        if each.is_partitioned
-        else None,
+        partitions_def=partitions_def(declared, noun),
+        skippable=noun == "training_set",  # where the retraining policy says not now
         metadata={
             "objective": declared.config.objective,
             "source": declared.config.source.origin,
         },
     )
+
+
+def partitions_def(declared: Declared, noun: str) -> dg.PartitionsDefinition | None:
+    """How Dagster counts the partitions of an asset; None where it has none."""
+    match NOUNS[noun].cut:
+        case "time":
+            return partitions_of(declared.config.partitions)
+        case "batches":
+            return batches_of(declared.name)
+    return None
 
 
 def owner_of(declared: Declared) -> str:
@@ -141,6 +168,6 @@ def owner_of(declared: Declared) -> str:
 
 def _dependency(declared: Declared, parent: str, *, of: Noun) -> dg.AssetDep:
     """What has no partitions is made from all those of its parent that there are."""
-    all_of_them = NOUNS[parent].is_partitioned and not of.is_partitioned
+    all_of_them = NOUNS[parent].cut is not None and of.cut is None
     mapping = dg.AllPartitionMapping() if all_of_them else None
     return dg.AssetDep(key_of(declared, parent), partition_mapping=mapping)

@@ -65,8 +65,11 @@ def nothing_to_learn(problem: Problem, home: Home, *, now: dt.datetime) -> str |
     The training set is built for it: labels become trustworthy with time, without new rows.
     """
     from ml_assets.features import build_training_set
+    from ml_assets.feedback import pending_batches
     from ml_assets.registry import present_model
 
+    if pending_batches(problem, home):
+        return None
     try:
         training_set = build_training_set(problem, home, now=now, run_id="schedule")
     except MLAssetsError as error:

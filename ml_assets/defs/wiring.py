@@ -5,8 +5,10 @@ import dagster as dg
 from ml_assets.defs.automation import automation
 from ml_assets.defs.checks import data_checks
 from ml_assets.defs.data import data_assets
+from ml_assets.defs.feedback import feedback_assets, feedback_checks
 from ml_assets.defs.model_checks import model_checks
 from ml_assets.defs.models import model_assets
+from ml_assets.defs.predictions import predictions_assets
 from ml_assets.defs.resources import HomeResource
 from ml_assets.problem import Declared
 
@@ -18,9 +20,18 @@ def definitions_of(*declared: Declared) -> dg.Definitions:
 
 
 def problem_definitions(declared: Declared) -> dg.Definitions:
-    """Assets, checks, jobs, schedules and the sensor of one problem."""
+    """Assets, checks, jobs, schedules and sensors of one problem."""
     own = dg.Definitions(
-        assets=[*data_assets(declared), *model_assets(declared)],
-        asset_checks=[*data_checks(declared), *model_checks(declared)],
+        assets=[
+            *data_assets(declared),
+            *feedback_assets(declared),
+            *model_assets(declared),
+            *predictions_assets(declared),
+        ],
+        asset_checks=[
+            *data_checks(declared),
+            *feedback_checks(declared),
+            *model_checks(declared),
+        ],
     )
     return dg.Definitions.merge(own, automation(declared))

@@ -3,8 +3,9 @@
 `log` keeps every answer under an id, `events` what was said about it; `group_commit` makes both
 durable and quick for many callers at once. `labels` is the rule that makes one label of many
 events. `batches` closes what has passed its label delay, `materialize` writes its rows to the lake
-where training sets find them (`contract` and `rows` say which), and `policy` decides whether it is
-time to train again. Who serves predictions, and who asks for a run, is decided elsewhere.
+where training sets find them (`contract` and `rows` say which). `policy` decides whether it is time
+to train again, `considering` brings it the facts, and `flywheel` tells what the labels were worth.
+Who serves predictions, and who asks for a run, is decided elsewhere.
 """
 
 from ml_assets.feedback.batches import (
@@ -17,6 +18,7 @@ from ml_assets.feedback.batches import (
     sealed_batches,
     unsealed,
 )
+from ml_assets.feedback.considering import consider_retraining, facts, trigger_named
 from ml_assets.feedback.events import (
     FeedbackEvent,
     Receipt,
@@ -28,6 +30,7 @@ from ml_assets.feedback.events import (
     write_feedback,
 )
 from ml_assets.feedback.files import record_file
+from ml_assets.feedback.flywheel import Cycle, Flywheel, Week, flywheel
 from ml_assets.feedback.group_commit import GroupCommit
 from ml_assets.feedback.labels import Answer, Label, label_of
 from ml_assets.feedback.log import (
@@ -58,31 +61,43 @@ from ml_assets.feedback.policy import (
     decisions,
     record_decision,
 )
+from ml_assets.feedback.scoring import (
+    PredictedPartition,
+    predict_partition,
+    unanswered_partitions,
+)
 
 __all__ = [
     "Answer",
     "Batch",
+    "Cycle",
     "Decision",
     "Facts",
     "FeedbackEvent",
     "FeedbackPartition",
+    "Flywheel",
     "GroupCommit",
     "Label",
     "LoggedPrediction",
+    "PredictedPartition",
     "Receipt",
     "Refusal",
     "Sealing",
     "Unsealed",
+    "Week",
     "compact",
+    "consider_retraining",
     "count_new_labels",
     "decide",
     "decisions",
     "events_of",
+    "facts",
     "features_hash",
     "features_hashes",
     "feedback_event",
     "feedback_events",
     "feedback_partitions",
+    "flywheel",
     "input_text",
     "label_of",
     "log_predictions",
@@ -91,6 +106,7 @@ __all__ = [
     "materialize_pending",
     "newest_predictions",
     "pending_batches",
+    "predict_partition",
     "prediction_ids",
     "predictions",
     "predictions_by_id",
@@ -100,6 +116,8 @@ __all__ = [
     "seal",
     "sealed_batch",
     "sealed_batches",
+    "trigger_named",
+    "unanswered_partitions",
     "unsealed",
     "write_feedback",
     "write_predictions",

@@ -156,9 +156,15 @@ def materialize_pending(
 def pending_batches(problem: Problem, home: Home) -> dict[str, str]:
     """Batches whose partition is missing or stale, each with the fingerprint it will have.
 
-    A sensor asks for one run per batch and fingerprint, so that each revision is made once.
+    A batch that was refused is not among them until something changes that its rows follow from:
+    it would be refused again. A sensor asks for one run per batch and fingerprint.
     """
     live = home.lake.partitions(feedback_table(problem))
+    refused = {
+        name: verdict.fingerprint
+        for name, verdict in feedback_partitions(problem, home).items()
+        if not verdict.admitted
+    }
     recipe = feedback_recipe(problem)
     wanted = {
         batch.batch: feedback_fingerprint(recipe, batch)
@@ -167,7 +173,8 @@ def pending_batches(problem: Problem, home: Home) -> dict[str, str]:
     return {
         name: made_from
         for name, made_from in wanted.items()
-        if name not in live or live[name].fingerprint != made_from
+        if (name not in live or live[name].fingerprint != made_from)
+        and refused.get(name) != made_from
     }
 
 

@@ -41,7 +41,8 @@ def written_out(definitions):
             ),
             *(
                 f"sensor {each.name}: every {each.minimum_interval_seconds} s starts "
-                f"{each.job_name}, {each.default_status.value}"
+                f"{' or '.join(target.job_name for target in each.targets)}, "
+                f"{each.default_status.value}"
                 for each in repository.sensor_defs
             ),
             "",
@@ -51,12 +52,18 @@ def written_out(definitions):
 
 def asset_line(node):
     parents = ", ".join(sorted(each.path[-1] for each in node.parent_keys)) or "the sources"
-    grain = "monthly" if node.partitions_def else "whole"
+    grain = grain_of(node.partitions_def)
     kinds = ", ".join(sorted(node.kinds))
     return (
         f"asset {node.key.to_user_string()}: {grain}, from {parents}; {kinds}; "
         f"{node.tags['stage']}; {', '.join(node.owners)}"
     )
+
+
+def grain_of(partitions):
+    if partitions is None:
+        return "whole"
+    return "by batch" if isinstance(partitions, dg.DynamicPartitionsDefinition) else "monthly"
 
 
 def check_line(key):

@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 
-from ml_assets.defs.automation import refresh_job
+from ml_assets.defs.jobs import refresh_job
 from ml_assets.defs.resources import HomeResource
 from ml_assets.defs.runs import QUIET, range_tags
 from ml_assets.defs.wiring import definitions_of, problem_definitions

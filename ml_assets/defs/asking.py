@@ -1,0 +1,38 @@
+"""How runs are asked for: what is written on them, and how a sensor sees what it asked before."""
+
+import dagster as dg
+
+TRIGGER_TAG = "ml_assets/trigger"
+WHO_TAG = "ml_assets/who"
+RETRAINED_TAG = "ml_assets/retrained"
+REASON_TAG = "ml_assets/reason"
+"""Why a model was trained again, or was not, in a sentence."""
+
+RUN_KEY_TAG = "dagster/run_key"
+SENSOR_SECONDS = 30
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def busy(instance: dg.DagsterInstance, *jobs: str) -> str | None:
+    """Why nothing is asked for while one of the jobs is being worked on."""
+    for job in jobs:
+        going_on = dg.RunsFilter(job_name=job, statuses=UNFINISHED)
+        for run in instance.get_runs(going_on, limit=1):
+            return f"Run {run.run_id[:8]} is not finished yet."
+    return None
+
+
+def asked_before(instance: dg.DagsterInstance, run_key: str) -> str | None:
+    """Why a run is not asked for a second time; Dagster would drop the request in silence."""
+    for run in instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: run_key}), limit=1):
+        asked = f"Run {run.run_id[:8]} was asked to do the same"
+        if not run.is_finished:
+            return f"{asked} and is not finished yet."
+        return f"{asked} and ended as {run.status.value}. Correct what it says and execute it again."
+    return None
