@@ -3,6 +3,10 @@
 A commit that the disk has confirmed takes milliseconds, however many rows are in it. So callers
 hand their rows to a `GroupCommit`; while one group is being committed the next one gathers, and a
 caller's future resolves once its own rows are in the store. Nothing here knows what the rows are.
+
+A thread commits. Where a commit need not reach the disk it takes a twentieth of a millisecond, and
+then the way to the thread and back is the larger part: an event loop commits small groups itself,
+those of one of its turns together, and leaves to the thread whatever would make it wait.
 """
 
 import asyncio
@@ -10,19 +14,26 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 import sqlalchemy as sa
 
 from ml_assets.errors import MLAssetsError, StorageError, StoreOverloaded
-from ml_assets.storage import Store
+from ml_assets.storage import OCCUPIED, AtOnce, Store
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 MAX_WAITING_ROWS = 20_000
 """At 20,000 rows a second, the last one waits a second; a service should say it is busy then."""
+
+ROWS_AT_ONCE = 100
+"""More of them would keep an event loop from its other work for a millisecond or longer."""
+
+CHECKPOINT_ROWS = 2_000
+"""A row alone in its commit makes the write-ahead log grow by about 20 KiB."""
 
 STORE_FAILED = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 """The store itself is in trouble, so trying each caller's rows on their own is no use."""
@@ -85,6 +96,10 @@ class GroupCommit:
         self._lock = threading.Lock()
         self._waiting: list[Submission] = []
         self._waiting_rows = 0
+        self._is_closed = False
+        self._at_once = None if durable else AtOnce.of(store)
+        self._using_at_once = threading.Lock()
+        self._uncheckpointed = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
 
     def __enter__(self) -> Self:
@@ -114,27 +129,40 @@ class GroupCommit:
             StorageError: If the writer is closed.
         """
         future: Future[R] = Future()
-        self._take_in(Submission(write, rows, future))
+        self._take_in(Submission(write, rows, future), self._commit_in_thread)
         return future
 
     async def write(self, write: Write[T, R], rows: Sequence[T]) -> R:
         """As `submit`, for asyncio: returns once the rows are committed."""
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._take_in(Submission(write, rows, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
+        self._take_in(Submission(write, rows, future), self._committing_in(loop))
         return await future
 
     def close(self) -> None:
         """Commit what waits, take nothing more, and end the thread."""
+        with self._lock:
+            if not self._is_closed:
+                self._is_closed = True
+                self._thread.submit(self._commit_waiting)
         self._thread.shutdown(wait=True)
+        with self._using_at_once:
+            at_once, self._at_once = self._at_once, None
+        if at_once is not None:
+            at_once.close()
 
-    def _take_in(self, submission: Submission) -> None:
+    def _take_in(self, submission: Submission, schedule: Callable[[], object]) -> None:
         rows = len(submission.rows)
         with self._lock:
+            if self._is_closed:
+                raise StorageError(
+                    "The writer is closed, so the rows were not written. Open a new one."
+                )
             self._require_room(rows)
             self._waiting.append(submission)
             self._waiting_rows += rows
             if len(self._waiting) == 1:
-                self._schedule()
+                schedule()
 
     def _require_room(self, rows: int) -> None:
         # One large submission is let in when nothing waits; it could never be written otherwise.
@@ -145,21 +173,67 @@ class GroupCommit:
                 "again in a second."
             )
 
-    def _schedule(self) -> None:
+    def _commit_in_thread(self) -> None:
+        self._thread.submit(self._commit_waiting)
+
+    def _committing_in(self, loop: asyncio.AbstractEventLoop) -> Callable[[], object]:
+        """How an event loop has its rows committed: by itself, after what else it does now."""
+        if self._at_once is None:
+            return self._commit_in_thread
+        return lambda: loop.call_soon(self._commit_here)
+
+    def _commit_here(self) -> None:
+        """Commit what waits in this thread, or let the other one do it where that would take long."""
+        with self._lock:
+            if self._is_closed or not self._waiting:
+                return
+            is_small = self._waiting_rows <= ROWS_AT_ONCE
+            if not is_small or not self._using_at_once.acquire(blocking=False):
+                self._commit_in_thread()
+                return
         try:
-            self._thread.submit(self._commit_waiting)
-        except RuntimeError:
-            self._waiting, self._waiting_rows = [], 0
-            raise StorageError(
-                "The writer is closed, so the rows were not written. Open a new one."
-            ) from None
+            group = self._taken_out()
+            with _Answering(group):
+                self._answer_at_once(group)
+        finally:
+            self._using_at_once.release()
+
+    def _answer_at_once(self, group: list[Submission]) -> None:
+        assert self._at_once is not None  # noqa: S101 - otherwise nothing is committed here
+        try:
+            answers = self._at_once.write(partial(_written, group))
+        except (sa.exc.SQLAlchemyError, MLAssetsError):
+            answers = OCCUPIED  # the thread finds out whose rows are to blame, and tells them
+        if not isinstance(answers, list):
+            self._put_back(group)
+            return
+        for each, answer in zip(group, answers, strict=True):
+            Outcome(each.waiter, answer).tell()
+        self._count(sum(len(each.rows) for each in group))
+
+    def _put_back(self, group: list[Submission]) -> None:
+        """Leave a group to the thread, before what came meanwhile."""
+        with self._lock:
+            self._waiting[:0] = group
+            self._waiting_rows += sum(len(each.rows) for each in group)
+            self._commit_in_thread()
+
+    def _count(self, rows: int) -> None:
+        """Have the thread keep the write-ahead log short."""
+        self._uncheckpointed += rows
+        if self._uncheckpointed >= CHECKPOINT_ROWS and self._at_once is not None:
+            self._uncheckpointed = 0
+            self._thread.submit(self._at_once.checkpoint)
 
     def _commit_waiting(self) -> None:
-        with self._lock:
-            group, self._waiting, self._waiting_rows = self._waiting, [], 0
-        group = [each for each in group if _still_waits(each.waiter)]
+        group = self._taken_out()
         with _Answering(group):
             _tell(self._outcomes(group))
+
+    def _taken_out(self) -> list[Submission]:
+        with self._lock:
+            group, self._waiting, self._waiting_rows = self._waiting, [], 0
+        return [each for each in group if _still_waits(each.waiter)]
 
     def _outcomes(self, group: list[Submission]) -> list[Outcome]:
         """Commit a group; when its rows are to blame, each submission on its own."""
@@ -176,16 +250,21 @@ class GroupCommit:
         ]
 
     def _commit(self, group: list[Submission]) -> list[object]:
-        by_write: dict[Write[Any, Any], list[int]] = {}
-        for place, each in enumerate(group):
-            by_write.setdefault(each.write, []).append(place)
-        answers: list[object] = [None] * len(group)
         with self._store.begin(durable=self._durable) as connection:
-            for write, places in by_write.items():
-                found = write(connection, [group[place].rows for place in places])
-                for place, answer in zip(places, found, strict=True):
-                    answers[place] = answer
-        return answers
+            return _written(group, connection)
+
+
+def _written(group: list[Submission], connection: sa.Connection) -> list[object]:
+    """Write the rows of a group, those of the same `write` together; the answer of each."""
+    by_write: dict[Write[Any, Any], list[int]] = {}
+    for place, each in enumerate(group):
+        by_write.setdefault(each.write, []).append(place)
+    answers: list[object] = [None] * len(group)
+    for write, places in by_write.items():
+        found = write(connection, [group[place].rows for place in places])
+        for place, answer in zip(places, found, strict=True):
+            answers[place] = answer
+    return answers
 
 
 class _Answering:
@@ -209,7 +288,9 @@ class _Answering:
 
 def _still_waits(waiter: Waiter) -> bool:
     """Whether the caller did not give up; from now on it cannot."""
-    return not isinstance(waiter, Future) or waiter.set_running_or_notify_cancel()
+    if not isinstance(waiter, Future) or waiter.running():
+        return True
+    return waiter.set_running_or_notify_cancel()
 
 
 def _tell(outcomes: list[Outcome]) -> None:

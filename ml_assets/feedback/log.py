@@ -75,6 +75,13 @@ class LoggedPrediction(NamedTuple):
     """Whether somebody saw the answer: not a shadow's, not one of a trial."""
 
 
+AT = LoggedPrediction._fields.index("at")
+SQLITE_INSERT = (
+    f"insert into predictions ({', '.join(LoggedPrediction._fields)}) "
+    f"values ({', '.join('?' * len(LoggedPrediction._fields))})"
+)
+
+
 def prediction_ids(at: datetime, count: int) -> list[str]:
     """Make the ids of `count` answers given at `at`.
 
@@ -188,10 +195,21 @@ def write_predictions(
     connection: sa.Connection, groups: Sequence[Sequence[LoggedPrediction]]
 ) -> list[None]:
     """Write the answers of several callers; what `GroupCommit` calls."""
-    rows = [row._asdict() for group in groups for row in group]
-    if rows:
-        connection.execute(sa.insert(predictions), rows)
+    rows = [row for group in groups for row in group]
+    if rows and connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(SQLITE_INSERT, _as_sqlite(rows, connection.dialect))
+    elif rows:
+        connection.execute(sa.insert(predictions), [row._asdict() for row in rows])
     return [None] * len(groups)
+
+
+def _as_sqlite(
+    rows: Sequence[LoggedPrediction], dialect: sa.Dialect
+) -> list[tuple[object, ...]]:
+    """Rows as the driver takes them; asking SQLAlchemy to do it costs more than the insertion."""
+    stored = predictions.c.at.type.bind_processor(dialect)
+    moments = {row.at: stored(row.at) if stored else row.at for row in rows}
+    return [(*row[:AT], moments[row.at], *row[AT + 1 :]) for row in rows]
 
 
 def predictions_by_id(

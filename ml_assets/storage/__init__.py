@@ -6,6 +6,7 @@ on a laptop's disk and, by URL, on an object store or Postgres. What they hold i
 """
 
 from ml_assets.storage.artifacts import Artifacts
+from ml_assets.storage.at_once import OCCUPIED, AtOnce
 from ml_assets.storage.content import content_hash
 from ml_assets.storage.home import Home
 from ml_assets.storage.lake import Lake
@@ -13,7 +14,9 @@ from ml_assets.storage.ledger import Commit, PartitionState, TableCommit
 from ml_assets.storage.store import Store, UTCDateTime, append_only, metadata
 
 __all__ = [
+    "OCCUPIED",
     "Artifacts",
+    "AtOnce",
     "Commit",
     "Home",
     "Lake",

@@ -103,7 +103,7 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = url
         self._ensured: set[str] = set()
-        self._engine = _sqlite(url) if url.startswith("sqlite") else _server(url)
+        self._engine = sqlite_engine(url) if url.startswith("sqlite") else _server(url)
         self._belong_to_this_process()
 
     def ensure(self, *tables: sa.Table) -> None:
@@ -197,7 +197,12 @@ def _server(url: str) -> sa.Engine:
         ) from error
 
 
-def _sqlite(url: str) -> sa.Engine:
+def sqlite_engine(url: str) -> sa.Engine:
+    """Make an engine whose transactions are SQLite's, each writing one with the lock from the start.
+
+    Raises:
+        StorageError: If the URL names no file.
+    """
     database = sa.make_url(url).database
     if not database or database == ":memory:":
         raise StorageError(

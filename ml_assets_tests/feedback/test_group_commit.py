@@ -23,7 +23,7 @@ from ml_assets.storage import Store
 KILLS = 25
 
 UNDER_LOAD = """
-import os, sys, threading
+import asyncio, os, sys, threading
 from datetime import UTC, datetime
 from ml_assets.feedback.group_commit import GroupCommit
 from ml_assets.feedback.log import LoggedPrediction, prediction_ids, predictions, write_predictions
@@ -47,6 +47,21 @@ def serve(acknowledged):
     for thread in threads:
         thread.join()
 
+async def ask_in_loop(writer, acknowledged):
+    now = datetime.now(UTC)
+    for id in prediction_ids(now, 5_000):
+        answer = LoggedPrediction(id, "complaints", "v1", now, "{}", "0" * 32, 0.5, True, True)
+        await writer.write(write_predictions, [answer])
+        os.write(acknowledged, f"{id}\\n".encode())
+
+async def serve_in_loop(acknowledged):
+    writer = GroupCommit(store, durable=False)
+    await asyncio.gather(*(ask_in_loop(writer, acknowledged) for _ in range(8)))
+
+def serve_by_loop(acknowledged):
+    asyncio.run(serve_in_loop(acknowledged))
+
+serve = {"threads": serve, "event loop": serve_by_loop}[sys.argv[2]]
 for line in sys.stdin:
     acknowledged = os.open(line.strip(), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     child = os.fork()
@@ -129,7 +144,8 @@ class TestGroupCommit:
 
         assert written(store) == {answer.id for answer in answers}
 
-    def test_serves_asyncio(self, store, answered, now):
+    @pytest.mark.parametrize("durable", [True, False])
+    def test_serves_asyncio(self, durable, store, answered, now):
         answers = answered(200, at=now)
 
         async def ask(writer, answer):
@@ -137,7 +153,7 @@ class TestGroupCommit:
             return answer.id in written(store)
 
         async def serve():
-            with GroupCommit(store) as writer:
+            with GroupCommit(store, durable=durable) as writer:
                 return await asyncio.gather(*(ask(writer, each) for each in answers))
 
         assert all(asyncio.run(serve()))
@@ -159,6 +175,142 @@ class TestGroupCommit:
         found = [future.result() for future in futures]
         assert found[::2] == list(range(30))
         assert found[1::2] == [sum(range(size)) for size in range(30)]
+
+
+class Threads:
+    """Writes answers, and remembers in which thread."""
+
+    def __init__(self):
+        self.names = []
+
+    def write(self, connection, groups):
+        self.names.append(threading.current_thread().name)
+        return write_predictions(connection, groups)
+
+
+class TestEventLoop:
+    """One that waits for no disk commits by itself, as long as nothing else makes it wait."""
+
+    @pytest.fixture
+    def store(self, home):
+        home.store.ensure(predictions)
+        return home.store
+
+    @staticmethod
+    def written_by(store, *groups, durable=False):
+        """Threads that wrote some groups of answers, which one event loop handed over at once."""
+        threads = Threads()
+
+        async def serve():
+            with GroupCommit(store, durable=durable) as writer:
+                await asyncio.gather(*(writer.write(threads.write, group) for group in groups))
+
+        asyncio.run(serve())
+        assert written(store) >= {answer.id for group in groups for answer in group}
+        return [name.partition("_")[0] for name in threads.names]
+
+    def test_commits_together_what_came_in_one_turn(self, store, answered, now):
+        groups = [[answer] for answer in answered(20, at=now)]
+
+        assert self.written_by(store, *groups) == ["MainThread"]
+
+    def test_leaves_many_rows_to_the_thread(self, store, answered, now):
+        assert self.written_by(store, answered(500, at=now)) == ["group-commit"]
+
+    def test_leaves_what_needs_the_disk_to_the_thread(self, store, answered, now):
+        groups = answered(1, at=now)
+
+        assert self.written_by(store, groups, durable=True) == ["group-commit"]
+
+    def test_leaves_broken_rows_to_the_thread_that_finds_out_whose_they_are(
+        self, store, answered, now
+    ):
+        answers = answered(5, at=now)
+        log_predictions(store, answers[2:3])
+
+        async def serve():
+            with GroupCommit(store, durable=False) as writer:
+                return await asyncio.gather(
+                    *(writer.write(write_predictions, [answer]) for answer in answers),
+                    return_exceptions=True,
+                )
+
+        found = [type(outcome) for outcome in asyncio.run(serve())]
+
+        assert found == [type(None)] * 2 + [sa.exc.IntegrityError] + [type(None)] * 2
+        assert written(store) == {answer.id for answer in answers}
+
+    def test_goes_on_while_another_writer_has_its_turn(self, store, answered, now):
+        (answer,) = answered(1, at=now)
+        turn, over = threading.Event(), threading.Event()
+
+        def occupy():
+            with store.begin():
+                turn.set()
+                over.wait(30)
+
+        async def serve():
+            with GroupCommit(store, durable=False) as writer:
+                waiting = asyncio.ensure_future(writer.write(write_predictions, [answer]))
+                for _ in range(50):
+                    await asyncio.sleep(0.001)
+                was_done = waiting.done()
+                over.set()
+                await waiting
+                return was_done
+
+        other = threading.Thread(target=occupy)
+        other.start()
+        turn.wait(30)
+        was_done = asyncio.run(serve())
+        other.join()
+
+        assert not was_done
+        assert written(store) == {answer.id}
+
+    def test_keeps_the_write_ahead_log_short(self, store, home, answered, now):
+        answers = answered(12_000, at=now)
+
+        async def ask(writer, some):
+            for answer in some:
+                await writer.write(write_predictions, [answer])
+
+        async def serve():
+            with GroupCommit(store, durable=False) as writer:
+                await asyncio.gather(*(ask(writer, answers[at::2]) for at in range(2)))
+                return (home.path / "store.sqlite-wal").stat().st_size
+
+        grown = asyncio.run(serve())
+
+        assert grown < 4_500 * 20 * 1024
+        assert len(written(store)) == 12_000
+
+    def test_refuses_rows_once_it_is_closed(self, store, answered, now):
+        async def serve():
+            writer = GroupCommit(store, durable=False)
+            await writer.write(write_predictions, answered(1, at=now))
+            writer.close()
+            await writer.write(write_predictions, answered(1, at=now))
+
+        with pytest.raises(StorageError, match="The writer is closed"):
+            asyncio.run(serve())
+
+    def test_commits_what_waits_when_it_is_closed(self, store, answered, now):
+        answers = answered(3, at=now)
+
+        async def serve():
+            writer = GroupCommit(store, durable=False)
+            tasks = [
+                asyncio.ensure_future(writer.write(write_predictions, [answer]))
+                for answer in answers
+            ]
+            await asyncio.sleep(0)
+            writer.close()
+            await asyncio.gather(*tasks)
+
+        asyncio.run(serve())
+
+        assert written(store) == {answer.id for answer in answers}
 
 
 class TestDurability:
@@ -214,12 +366,13 @@ class TestErrors:
 
         assert written(store) == {answer.id}
 
-    def test_reach_asyncio(self, store, answered, now):
+    @pytest.mark.parametrize("durable", [True, False])
+    def test_reach_asyncio(self, durable, store, answered, now):
         answers = answered(2, at=now)
         log_predictions(store, answers[:1])
 
         async def serve():
-            with GroupCommit(store) as writer:
+            with GroupCommit(store, durable=durable) as writer:
                 return await asyncio.gather(
                     *(writer.write(write_predictions, [each]) for each in answers),
                     return_exceptions=True,
@@ -292,12 +445,13 @@ class TestClosing:
         assert answers[2].id not in written(store)
 
 
-def test_keeps_every_acknowledged_answer_when_killed(problem, home, tmp_path, rng):
+@pytest.mark.parametrize("callers", ["threads", "event loop"])
+def test_keeps_every_acknowledged_answer_when_killed(callers, problem, home, tmp_path, rng):
     acknowledged = tmp_path / "acknowledged"
     acknowledged.touch()
     home.store.ensure(predictions)
     program = subprocess.Popen(
-        [sys.executable, "-c", UNDER_LOAD, home.store.url],
+        [sys.executable, "-c", UNDER_LOAD, home.store.url, callers],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
