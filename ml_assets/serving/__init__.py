@@ -4,5 +4,7 @@
 moves. `reading` turns a body into rows within limits, `refusals` turns what is refused into
 problem+json, `keys` says who may ask. `predicting`, `giving_feedback` and `explaining` are the
 endpoints, `inference_protocol` the same for clients of KServe and Triton; `openapi` describes them
-from the contracts, `telemetry` counts. `app` puts them together, `server` runs it, `supervising` several of it.
+from the contracts (`schemas`, `operations`), to people through `docs.html`. `telemetry` counts, and
+`shared_counts` adds up what several processes counted. `app` puts them together, `server` runs it,
+`supervising` several of it.
 """

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,6 +23,8 @@ from ml_assets.serving.predicting import Predicting
 from ml_assets.serving.reading import Limits
 from ml_assets.serving.refusals import TITLES, problem_json
 from ml_assets.serving.service import Handler, Service
+from ml_assets.serving.shared_counts import SharedCounts
+from ml_assets.serving.telemetry import Telemetry
 from ml_assets.storage import Home
 
 
@@ -33,6 +36,7 @@ def application(
     with_keys: bool = False,
     durable: bool = False,
     limits: Limits | None = None,
+    counts: Path | None = None,
 ) -> Starlette:
     """Make the service.
 
@@ -44,7 +48,9 @@ def application(
         durable: Answer only when the disk has the prediction log, so that it outlives a power cut;
             without, it outlives the process being killed. Feedback always waits for the disk.
         limits: Of one request.
+        counts: Folder where several processes share what they count.
     """
+    telemetry = Telemetry()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -60,6 +66,8 @@ def application(
                 clock=clock,
                 keys={} if with_keys else None,
                 limits=limits or Limits(),
+                telemetry=telemetry,
+                shared=SharedCounts(telemetry, counts),
             )
             app.router.routes.extend(_routes(service))
             async with followed(service):
@@ -91,6 +99,7 @@ def _routes(service: Service) -> list[Route]:
         get("/ready", "ready", None, explaining.ready),
         get("/metrics", "metrics", "review", explaining.metrics),
         get("/openapi.json", "openapi", None, describing.openapi),
+        get("/docs", "docs", None, describing.docs),
         get("/{problem}", "explain", "predict", explaining.problem),
         get("/{problem}/versions", "versions", "predict", explaining.versions),
         get("/{problem}/versions/{version}", "explain", "predict", explaining.problem),

@@ -58,7 +58,7 @@ class Explaining:
 
     async def metrics(self, request: Request) -> Response:  # noqa: ARG002 - as every endpoint
         """Say what was counted, to Prometheus."""
-        text = self._service.telemetry.text([self._models(), self._failures()])
+        text = self._service.shared.total().text([self._models(), self._failures()])
         return PlainTextResponse(text, media_type=PROMETHEUS)
 
     def _summary(self, name: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ async def followed(service: Service) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.wait([task])
+        service.shared.write()
 
 
 async def _keep_looking(service: Service) -> None:
@@ -43,6 +44,7 @@ async def _look(service: Service) -> None:
         service.keys = await in_thread(known_keys, service.deployments.home)
     for swap in await in_thread(service.deployments.follow):
         _tell(service, swap)
+    await in_thread(service.shared.write)
 
 
 def _tell(service: Service, swap: Swap) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import NamedTuple
 
@@ -77,11 +78,13 @@ def serve(settings: Settings, *, listening: Callable[[str], None]) -> None:
             work(settings, listener)
         else:
             _log_to_stderr()
-            supervise(partial(work, settings), listener, workers=settings.workers)
+            with TemporaryDirectory(prefix="ml_assets_counts_") as counts:
+                one = partial(work, settings, counts=Path(counts))
+                supervise(one, listener, workers=settings.workers)
 
 
-def work(settings: Settings, listener: socket.socket) -> None:
-    """Be one process of the service."""
+def work(settings: Settings, listener: socket.socket, *, counts: Path | None = None) -> None:
+    """Be one process of the service; several of them share their counts in a folder."""
     _end_well_when_told()
     _log_to_stderr()
     app = application(
@@ -91,6 +94,7 @@ def work(settings: Settings, listener: socket.socket) -> None:
         with_keys=settings.needs_keys,
         durable=settings.durable,
         limits=settings.limits,
+        counts=counts,
     )
     config = uvicorn.Config(
         app,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from ml_assets.serving.deployments import Deployments, Live
 from ml_assets.serving.keys import Key, Role, require
 from ml_assets.serving.reading import Limits
 from ml_assets.serving.refusals import STORE_FAILED, refusal
+from ml_assets.serving.shared_counts import SharedCounts
 from ml_assets.serving.telemetry import Telemetry
 
 T = TypeVar("T")
@@ -36,6 +37,7 @@ class Service:
         keys: Known keys by hash; None where none is needed.
         limits: Of one request.
         telemetry: What is counted.
+        shared: The same, of all processes of the service.
     """
 
     deployments: Deployments
@@ -43,8 +45,9 @@ class Service:
     said: GroupCommit
     clock: Callable[[], datetime]
     limits: Limits
+    telemetry: Telemetry
+    shared: SharedCounts
     keys: Mapping[str, Key] | None = None
-    telemetry: Telemetry = field(default_factory=Telemetry)
 
     def problem_of(self, request: Request) -> Problem:
         """The problem that a path names.

@@ -1,18 +1,23 @@
 """What the service did, as Prometheus reads it: counters and histograms in text.
 
 Kept by hand because a request is a few hundred microseconds, and a library's labels cost tens of
-them. One process counts its own; each of several workers is a target of its own.
+them. Each process counts its own; `shared_counts` adds up those of several.
 """
 
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import orjson
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Upper limits in seconds."""
 
 Labels = tuple[str, ...]
+
+Counts = list[tuple[list[str], Any]]
+"""Labels and what was counted under them, as JSON has it."""
 
 
 class Counter:
@@ -27,6 +32,15 @@ class Counter:
     def add(self, *labels: str, by: float = 1.0) -> None:
         """Count."""
         self._values[labels] += by
+
+    def counts(self) -> Counts:
+        """Everything that was counted, for another process."""
+        return [(list(labels), value) for labels, value in list(self._values.items())]
+
+    def include(self, counts: Counts) -> None:
+        """Add what another process counted."""
+        for labels, value in counts:
+            self._values[tuple(labels)] += value
 
     def lines(self) -> Iterator[str]:
         """Say everything that was counted."""
@@ -51,6 +65,21 @@ class Histogram:
         counts = self._counts.setdefault(labels, [0] * (len(BUCKETS) + 1))
         counts[bisect_left(BUCKETS, value)] += 1
         self._sums[labels] += value
+
+    def counts(self) -> Counts:
+        """Everything that was observed, for another process."""
+        return [
+            (list(labels), [self._sums[labels], *counts])
+            for labels, counts in list(self._counts.items())
+        ]
+
+    def include(self, counts: Counts) -> None:
+        """Add what another process observed."""
+        for names, (total, *theirs) in counts:
+            labels = tuple(names)
+            ours = self._counts.get(labels, [0] * len(theirs))
+            self._counts[labels] = [a + b for a, b in zip(ours, theirs, strict=True)]
+            self._sums[labels] += total
 
     def lines(self) -> Iterator[str]:
         """Say everything that was observed."""
@@ -117,11 +146,25 @@ class Telemetry:
             ("problem", "outcome"),
         )
 
+    @property
+    def parts(self) -> tuple[Counter | Histogram, ...]:
+        """Everything that grows."""
+        return self.requests, self.predictions, self.feedback, self.swaps, self.seconds
+
+    def counts(self) -> bytes:
+        """Everything that was counted, for another process."""
+        return orjson.dumps({part.name: part.counts() for part in self.parts})
+
+    def include(self, counts: bytes) -> None:
+        """Add what another process counted."""
+        theirs = orjson.loads(counts)
+        for part in self.parts:
+            part.include(theirs[part.name])
+
     def text(self, gauges: Iterable[Gauge]) -> str:
         """Everything, as Prometheus reads it."""
-        counters = (self.requests, self.predictions, self.feedback, self.swaps)
-        parts: list[Counter | Histogram | Gauge] = [*counters, self.seconds, *gauges]
-        return "\n".join([line for part in parts for line in part.lines()]) + "\n"
+        lines = (line for part in (*self.parts, *gauges) for line in part.lines())
+        return "\n".join(lines) + "\n"
 
 
 def _braced(names: Iterable[str], values: Iterable[str]) -> str:
