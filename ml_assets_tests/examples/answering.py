@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from ml_assets.feedback import (
     LoggedPrediction,
@@ -37,7 +38,7 @@ def log_answers(
     )
     kept = logged_columns(problem)
     sent = [
-        {name: value for name, value in row.items() if value == value and value is not None}
+        {name: value for name, value in row.items() if not pd.isna(value)}
         for row in sampled.to_dict("records")
     ]
     ids = prediction_ids(at, rows)
@@ -69,7 +70,12 @@ def say(
     """Send labels, in their order."""
     pairs = labels.items() if isinstance(labels, dict) else labels
     events = [
-        feedback_event(problem, {"prediction_id": id_, "label": label}, source="test", now=at)
+        feedback_event(
+            problem,
+            {"prediction_id": id_, "label": label, "at": at.isoformat()},
+            source="test",
+            now=at,
+        )
         for id_, label in pairs
     ]
     record_feedback(home, events).require_all()

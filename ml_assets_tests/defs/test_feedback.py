@@ -1,0 +1,299 @@
+"""Feedback through Dagster: sealed by the sensor, made by a run, learned from when the policy says."""
+
+import datetime as dt
+import shutil
+
+import numpy as np
+import pytest
+from answering import log_answers, say
+from quick import COMPLAINTS, GOOD, IN_EPOCHS, declared_with, definitions_on, deliver, key_of
+
+from ml_assets.defs.resources import utc_now
+from ml_assets.defs.runs import instance_of, run_here, tick_here
+from ml_assets.features import load_training_set
+from ml_assets.feedback import decisions, feedback_partitions, seal, sealed_batches
+from ml_assets.ingestion import register_source
+from ml_assets.registry import champion, versions
+from ml_assets.storage import Home
+
+AT_ONCE = {"label": {"delay_days": 0}, "feedback": {"implicit": {}}}
+"""Labels can be trusted as soon as they are there."""
+
+LOOP = declared_with(COMPLAINTS, **AT_ONCE, retraining={"min_new_labels": 50})
+SENSOR = "complaints_feedback"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A home with a champion; tests work on copies of it."""
+    folder = tmp_path_factory.mktemp("trained")
+    return made(LOOP, folder)
+
+
+def made(declared, folder):
+    home = Home.open(folder / "home", environment={})
+    inbox = folder / "inbox"
+    inbox.mkdir()
+    register_source(declared.load(), home, inbox)
+    for month in GOOD:
+        deliver(inbox, month)
+    run = run_here(
+        definitions_on(home, declared), "complaints_refresh", home=home, partitions=GOOD
+    )
+    assert run.failures == ()
+    return home
+
+
+@pytest.fixture
+def copied(trained, tmp_path_factory):
+    """Open another copy of the home with a champion; Dagster's own records start anew."""
+
+    def copy():
+        path = tmp_path_factory.mktemp("copy") / "home"
+        shutil.copytree(trained.path, path, ignore=shutil.ignore_patterns("dagster"))
+        return Home.open(path, environment={})
+
+    return copy
+
+
+@pytest.fixture
+def opened(copied):
+    return copied()
+
+
+def earlier(**ago):
+    return utc_now() - dt.timedelta(**ago)
+
+
+def look(home, declared=LOOP, sensor=SENSOR):
+    return tick_here(definitions_on(home, declared), sensor, home=home)
+
+
+def learned(home, rows=60, seed=0, declared=LOOP):
+    """Answers that were labelled a moment ago."""
+    problem = declared.load()
+    labels = log_answers(problem, home, rows, at=earlier(minutes=5), seed=seed)
+    say(problem, home, labels, at=earlier(minutes=1))
+    return labels
+
+
+def newest(home, declared=LOOP):
+    return versions(declared.load(), home)[-1]
+
+
+def tags(home, run):
+    with instance_of(home.path) as instance:
+        return instance.get_run_by_id(run.run_id).tags
+
+
+def shown(home, noun):
+    with instance_of(home.path) as instance:
+        return sorted(instance.get_materialized_partitions(key_of(noun)))
+
+
+class TestSensor:
+    def test_says_what_it_waits_for(self, opened):
+        tick = look(opened)
+
+        assert tick.runs == ()
+        assert tick.reason == (
+            "0 new labels have passed their delay, 1 make a batch. 0 new labels since the last "
+            "training; it takes 50. Code, configuration or libraries did not change since."
+        )
+
+    def test_makes_a_batch_and_a_model_in_one_run(self, opened):
+        learned(opened)
+
+        tick = look(opened)
+
+        (run,) = tick.runs
+        (batch,) = sealed_batches(LOOP.load(), opened)
+        assert run.failures == ()
+        assert newest(opened).trigger == "feedback"
+        assert newest(opened).manifest.data.feedback.keys() == {batch.batch}
+        assert newest(opened).run_id == run.run_id
+        assert shown(opened, "feedback") == [batch.batch]
+
+    def test_writes_the_reason_on_the_run_and_into_the_store(self, opened):
+        learned(opened)
+
+        (run,) = look(opened).runs
+
+        reason = "60 new labels since the last training, enough; it takes 50."
+        assert tags(opened, run)["ml_assets/retrained"] == "yes"
+        assert tags(opened, run)["ml_assets/reason"] == reason
+        (decision,) = decisions(LOOP.load(), opened)
+        assert (decision.run_id, decision.retrain, decision.reason) == (
+            run.run_id,
+            True,
+            reason,
+        )
+
+    def test_trains_nothing_while_there_are_too_few_labels(self, opened):
+        before = newest(opened)
+        learned(opened, rows=30)
+
+        (run,) = look(opened).runs
+
+        reason = "30 new labels since the last training; it takes 50."
+        assert run.failures == ()
+        assert newest(opened) == before
+        assert len(shown(opened, "feedback")) == 1
+        assert tags(opened, run)["ml_assets/retrained"] == "no"
+        assert tags(opened, run)["ml_assets/reason"] == reason
+
+    def test_counts_the_labels_of_all_batches_since_the_last_training(self, opened):
+        learned(opened, rows=30, seed=0)
+        look(opened)
+        learned(opened, rows=30, seed=1)
+
+        look(opened)
+
+        assert len(newest(opened).manifest.data.feedback) == 2
+
+    def test_asks_for_nothing_twice(self, opened):
+        learned(opened)
+        look(opened)
+
+        tick = look(opened)
+
+        assert tick.runs == ()
+        assert "0 new labels since the last training; it takes 50." in tick.reason
+
+    def test_learns_a_label_that_was_corrected_and_corrected_back(self, opened):
+        labels = learned(opened)
+        id_, first = next(iter(labels.items()))
+        look(opened)
+        states = [feedback_of(opened)]
+        for place, label in enumerate((not first, first)):
+            at = earlier(seconds=30 - place)
+            say(LOOP.load(), opened, {id_: label}, at=at)
+            (run,) = look(opened).runs
+            assert run.failures == ()
+            states.append(feedback_of(opened))
+
+        assert states[0] == states[2] != states[1]
+
+    def test_says_why_a_batch_was_refused_and_does_not_ask_again(self, opened):
+        labels = log_answers(LOOP.load(), opened, 60, at=earlier(minutes=5), state="California")
+        say(LOOP.load(), opened, labels, at=earlier(minutes=1))
+
+        (run,) = look(opened).runs
+        again = look(opened)
+
+        assert run.failures[0].is_refusal
+        assert "60 of 60 labelled rows were quarantined" in run.failures[0].message
+        assert again.runs == ()
+        assert shown(opened, "feedback") == []
+
+    def test_learns_later_what_it_was_too_early_for(self, opened):
+        patient = declared_with(LOOP, retraining={"min_days_between": 30})
+        learned(opened)
+        (run,) = look(opened, patient).runs
+        too_soon = tags(opened, run)["ml_assets/reason"]
+
+        (later,) = look(opened, LOOP).runs
+
+        assert "retraining.min_days_between is 30" in too_soon
+        assert later.failures == ()
+        assert newest(opened).run_id == later.run_id
+        assert len(newest(opened).manifest.data.feedback) == 1
+
+    def test_retrains_when_the_configuration_of_training_changed(self, opened):
+        other = {"logistic": {"kind": "logistic", "hyperparameters": {"C": 0.1}}}
+        changed = declared_with(LOOP, training={"estimators": other})
+
+        (run,) = look(opened, changed).runs
+        again = look(opened, changed)
+
+        assert tags(opened, run)["ml_assets/trigger"] == "code"
+        assert newest(opened).run_id == run.run_id
+        assert again.runs == ()
+
+    def test_does_only_what_the_policy_lists(self, opened):
+        by_hand = declared_with(LOOP, retraining={"triggers": ["schedule"]})
+        before = newest(opened)
+        learned(opened)
+
+        (run,) = look(opened, by_hand).runs
+
+        assert newest(opened) == before
+        assert tags(opened, run)["ml_assets/reason"] == (
+            "feedback is none of retraining.triggers: schedule."
+        )
+
+
+def feedback_of(home):
+    """Content of the feedback partitions."""
+    return {
+        name: state.content_hash
+        for name, state in home.lake.partitions("complaints/feedback").items()
+    }
+
+
+class TestRetrainingByHand:
+    def test_brings_feedback_up_to_date_first(self, opened):
+        labels = learned(opened, rows=20)
+        look(opened)
+        id_, label = next(iter(labels.items()))
+        say(LOOP.load(), opened, {id_: not label}, at=earlier(seconds=1))
+        seal(LOOP.load(), opened, now=utc_now())
+
+        run = run_here(definitions_on(opened, LOOP), "complaints_retrain", home=opened)
+
+        (made_of,) = feedback_partitions(LOOP.load(), opened).values()
+        assert run.failures == ()
+        assert (made_of.revision, made_of.run_id) == (1, run.run_id)
+        assert newest(opened).manifest.data.feedback == feedback_of(opened)
+        assert decisions(LOOP.load(), opened)[0].trigger == "manual"
+
+
+class TestExactlyOnce:
+    @pytest.mark.parametrize("seed", [0, 1])
+    def test_repeated_shuffled_and_late_labels_make_the_same_training_set(
+        self, copied, opened, seed
+    ):
+        declared = declared_with(LOOP, retraining={"min_new_labels": 1})
+        problem, rng = declared.load(), np.random.default_rng(seed)
+        labels = log_answers(problem, opened, 80, at=earlier(minutes=5))
+        other = Home.open(shutil.copytree(opened.path, copied().path / "other"), environment={})
+        pairs = list(labels.items())
+        repeated = [pair for pair in pairs for _ in range(rng.integers(1, 4))]
+        rng.shuffle(repeated)
+        at = earlier(minutes=1)
+
+        say(problem, opened, pairs, at=at)
+        look(opened, declared)
+        for some in np.array_split(np.arange(len(repeated)), 3):
+            say(problem, other, [repeated[place] for place in some], at=at)
+            look(other, declared)
+
+        first, second = (load_training_set(problem, each) for each in (opened, other))
+        assert first.id == second.id
+        assert table_of(opened) == table_of(other)
+        assert first.feedback == feedback_of(other)
+
+
+def table_of(home):
+    return home.lake.partitions("complaints/training_set")["all"].content_hash
+
+
+class TestStatefulRetraining:
+    @pytest.fixture
+    def stateful(self):
+        return declared_with(
+            IN_EPOCHS, **AT_ONCE, retraining={"min_new_labels": 50, "mode": "stateful"}
+        )
+
+    def test_continues_the_champion_with_what_is_new(self, stateful, tmp_path):
+        home = made(stateful, tmp_path)
+        before = champion(stateful.load(), home)
+        learned(home, declared=stateful)
+
+        (run,) = look(home, stateful).runs
+
+        after = newest(home, stateful)
+        assert run.failures == ()
+        assert after.version != before.version
+        assert after.manifest.parent == before.version
+        assert decisions(stateful.load(), home)[0].mode == "stateful"
