@@ -13,18 +13,22 @@ from starlette.routing import Route
 
 from ml_assets.feedback import GroupCommit, feedback_events, predictions
 from ml_assets.problem import Problem
+from ml_assets.serving.console import Console
 from ml_assets.serving.deployments import Deployments
 from ml_assets.serving.explaining import Explaining
 from ml_assets.serving.following import followed
 from ml_assets.serving.giving_feedback import GivingFeedback
 from ml_assets.serving.keys import Role
 from ml_assets.serving.openapi import Describing
+from ml_assets.serving.overview import Overview
 from ml_assets.serving.predicting import Predicting
 from ml_assets.serving.reading import Limits
 from ml_assets.serving.refusals import TITLES, problem_json
+from ml_assets.serving.reviewing import Reviewing
 from ml_assets.serving.service import Handler, Service
 from ml_assets.serving.shared_counts import SharedCounts
 from ml_assets.serving.telemetry import Telemetry
+from ml_assets.serving.trying import Trying
 from ml_assets.storage import Home
 
 
@@ -83,6 +87,8 @@ def _routes(service: Service) -> list[Route]:
     """Every path, quickest needed first."""
     predicting, feedback = Predicting(service), GivingFeedback(service)
     explaining, describing = Explaining(service), Describing(service)
+    console, overview = Console(), Overview(service)
+    trying, reviewing = Trying(service), Reviewing(service)
 
     def post(path: str, route: str, role: Role, handler: Handler) -> Route:
         return Route(path, service.endpoint(route, role, handler), methods=["POST"])
@@ -100,6 +106,17 @@ def _routes(service: Service) -> list[Route]:
         get("/metrics", "metrics", "review", explaining.metrics),
         get("/openapi.json", "openapi", None, describing.openapi),
         get("/docs", "docs", None, describing.docs),
+        get("/console", "console", None, console.enter),
+        get("/console/", "console", None, console.file),
+        get("/console/{file}", "console", None, console.file),
+        get("/{problem}/overview", "overview", "predict", overview.overview),
+        get("/{problem}/form", "form", "predict", trying.form),
+        get("/{problem}/rows/example", "example", "predict", trying.example),
+        get("/{problem}/rows/newest", "newest", "review", trying.newest),
+        get("/{problem}/review", "review", "review", reviewing.queue),
+        post("/{problem}/review", "review", "review", reviewing.label),
+        get("/{problem}/feedback", "feedback_list", "review", reviewing.newest),
+        get("/{problem}/flywheel", "flywheel", "review", reviewing.flywheel),
         get("/{problem}", "explain", "predict", explaining.problem),
         get("/{problem}/versions", "versions", "predict", explaining.versions),
         get("/{problem}/versions/{version}", "explain", "predict", explaining.problem),

@@ -3,9 +3,10 @@
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from ml_assets.registry import ModelVersion, evaluations, releases, versions
+from ml_assets.serving.console import wants_page
 from ml_assets.serving.deployments import Live
 from ml_assets.serving.predicting import json_response
 from ml_assets.serving.refusals import problem_json
@@ -21,11 +22,14 @@ class Explaining:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    async def index(self, request: Request) -> Response:  # noqa: ARG002 - as every endpoint
-        """Say what is served."""
-        return json_response(
-            {"problems": [self._summary(n) for n in self._service.deployments.problems]}
-        )
+    async def index(self, request: Request) -> Response:
+        """Say what is served; lead a browser to the console."""
+        problems = [self._summary(name) for name in self._service.deployments.problems]
+        answer = json_response({"problems": problems})
+        if wants_page(request):
+            answer = RedirectResponse("console/")
+        answer.headers["Vary"] = "Accept"
+        return answer
 
     async def problem(self, request: Request) -> Response:
         """Say which version answers, since when and why, what made it, and how good it is."""

@@ -1,5 +1,7 @@
 """Feedback: what came of an answer, by its id."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,11 +26,15 @@ class GivingFeedback:
         What can be taken is taken; the answer names what was not. One event that is not taken is
         refused.
         """
-        problem = self._service.problem_of(request)
         body = await json_of(request, self._service.limits)
+        return await self.take(request, body, source=SOURCE)
+
+    async def take(self, request: Request, body: Any, *, source: str) -> Response:
+        """Take what was read from a request, from whoever it came."""
+        problem = self._service.problem_of(request)
         sent = rows_of(body, self._service.limits, what="events")
         now = self._service.clock()
-        events = [feedback_event(problem, each, source=SOURCE, now=now) for each in sent]
+        events = [feedback_event(problem, each, source=source, now=now) for each in sent]
         receipt = await self._service.said.write(write_feedback, events)
         count = self._service.telemetry.feedback.add
         for outcome in ("taken", "repeated"):

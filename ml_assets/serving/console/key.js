@@ -1,0 +1,51 @@
+// The dialog that asks for an API key; the key stays in this tab, until it is closed.
+
+import { key } from "./api.js";
+import { h } from "./dom.js";
+
+let asking = null;
+
+/** Ask for a key once, however many requests wait for it. */
+export function askForKey(reason) {
+  asking ??= shown(reason).finally(() => {
+    asking = null;
+  });
+  return asking;
+}
+
+function shown(reason) {
+  return new Promise((resolve) => {
+    const input = h("input", { id: "key-input", type: "password", autocomplete: "off", spellcheck: "false", required: true, placeholder: "mla_…" });
+    const form = h(
+      "form",
+      {
+        onsubmit: (event) => {
+          event.preventDefault();
+          key.set(input.value.trim());
+          dialog.close();
+        },
+      },
+      h("h2", {}, "This service asks for a key"),
+      h("p", { class: "soft" }, reason),
+      h("label", { for: "key-input" }, "API key"),
+      input,
+      h("p", { class: "hint" }, "It is kept in this tab until you close it. Models and Try need the role predict, Review and Feedback the role review."),
+      h("div", { class: "buttons" }, h("button", { class: "primary" }, "Use this key")),
+    );
+    const dialog = h(
+      "dialog",
+      {
+        class: "key",
+        "aria-label": "API key",
+        oncancel: (event) => event.preventDefault(),
+        onclose: () => {
+          dialog.remove();
+          resolve();
+        },
+      },
+      form,
+    );
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}

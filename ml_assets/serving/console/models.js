@@ -1,0 +1,261 @@
+// Who answers, how good it is beside the trivial baseline, since when, and why.
+
+import { get } from "./api.js";
+import { h, number, replace, s, table } from "./dom.js";
+import { count, day, moment, plain, signed, version, words } from "./format.js";
+
+const SLICES_SHOWN = 10;
+
+export async function showModels(root, { problem, signal }) {
+  const told = await get(`${problem}/overview`, signal);
+  const kpi = told.metrics[0];
+  replace(
+    root,
+    h("header", { class: "head" }, h("h1", {}, "Models"), h("p", { class: "soft" }, told.objective, ` Owner: ${told.owner}.`)),
+    alerts(told),
+    told.champion && champion(told, kpi),
+    told.evaluation && h("div", { class: "columns" }, metrics(told), slices(told, kpi)),
+    told.releases.length > 0 && releases(told),
+    told.versions.length > 0 && versions(told, kpi),
+  );
+}
+
+function alerts(told) {
+  const found = [];
+  if (told.failure) found.push(["bad", "The champion cannot answer", told.failure]);
+  if (!told.champion) found.push(["warn", "No version is champion yet", told.versions.length > 0 ? "What was decided about each version is listed below." : "No model was registered yet."]);
+  if (told.answering && told.champion && told.answering.version !== told.champion) {
+    found.push(["warn", "An older version answers", `${told.answering.version} goes on until the champion ${told.champion} can be loaded.`]);
+  }
+  for (const warning of told.answering?.warnings ?? []) found.push(["warn", "Warning", warning]);
+  return found.map(([kind, title, text]) => h("div", { class: `alert ${kind}`, role: kind === "bad" ? "alert" : null }, h("strong", {}, title), h("p", {}, text)));
+}
+
+function champion(told, kpi) {
+  const release = told.releases[0];
+  const own = told.versions.find((each) => each.version === told.champion);
+  const { trained } = told;
+  return h(
+    "section",
+    { class: "card champion", "aria-label": "Champion" },
+    h(
+      "div",
+      { class: "who" },
+      h("p", { class: "eyebrow" }, "Champion"),
+      h("p", { class: "big" }, own.number, " ", version(own.version)),
+      h("p", {}, "Answers since ", moment(release.at), `: ${release.kind} by ${release.who}.`),
+      h("p", { class: "why" }, release.why),
+      h(
+        "dl",
+        { class: "facts" },
+        fact("Path", path(told.answering)),
+        fact("Trained", `${words(own.algorithm)}, because of ${own.trigger}, `, day(own.created_at)),
+        fact("Rows", Object.entries(trained.rows).map(([split, rows]) => `${rows.toLocaleString("en")} ${split}`).join(" · ") || "–"),
+        trained.partitions > 0 && fact("Partitions", `${trained.partitions}, ${trained.first_partition} to ${trained.last_partition}`),
+        trained.feedback_batches > 0 && fact("Feedback", count(trained.feedback_batches, "batch", "batches")),
+        Object.keys(trained.excluded).length > 0 && fact("Left out", leftOut(trained.excluded)),
+      ),
+    ),
+    told.evaluation && measured(told, kpi),
+  );
+}
+
+function fact(name, ...values) {
+  return [h("dt", {}, name), h("dd", {}, ...values)];
+}
+
+function leftOut(excluded) {
+  const entries = Object.entries(excluded);
+  return h(
+    "details",
+    {},
+    h("summary", {}, count(entries.length, "partition")),
+    h("ul", {}, entries.map(([partition, why]) => h("li", {}, `${partition}: ${why}`))),
+  );
+}
+
+function path(answering) {
+  if (!answering) return "not loaded";
+  if (answering.is_direct) return "direct look-ups";
+  const why = Object.entries(answering.ways).filter(([, reason]) => reason);
+  return h(
+    "details",
+    {},
+    h("summary", {}, "through the pipeline"),
+    h("ul", {}, why.map(([part, reason]) => h("li", {}, `${part}: ${reason}`))),
+  );
+}
+
+function measured(told, kpi) {
+  const { evaluation } = told;
+  const value = evaluation.metrics.test[kpi.name];
+  const interval = evaluation.kpi;
+  return h(
+    "div",
+    { class: "kpi" },
+    h("p", { class: "eyebrow" }, words(kpi.name)),
+    h("p", { class: "figure" }, plain(value)),
+    interval && h("p", { class: "soft" }, `${plain(interval.low)} to ${plain(interval.high)} with ${Math.round(100 * interval.confidence)} % confidence, ${count(evaluation.rows, "row")} that it never saw`),
+    scale(told, kpi),
+    h("p", { class: "hint" }, told.kpi.formula),
+  );
+}
+
+/** Where the champion stands between the baseline, the floor and the champion before. */
+function scale(told, kpi) {
+  const { evaluation } = told;
+  const marks = [
+    ["baseline", evaluation.metrics.baseline?.[kpi.name], "mark-baseline"],
+    ["floor", told.kpi.floor, "mark-floor"],
+    ["before", evaluation.metrics.champion?.[kpi.name], "mark-before"],
+  ].filter(([, value]) => value != null);
+  const own = evaluation.metrics.test[kpi.name];
+  if (own == null) return null;
+  const [low, high] = [evaluation.kpi?.low ?? own, evaluation.kpi?.high ?? own];
+  const values = [low, high, own, ...marks.map(([, value]) => value)];
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const at = (value) => 16 + (268 * (value - least)) / (most - least || 1);
+  const title = [["champion", own], ...marks].map(([name, value]) => `${name} ${plain(value)}`).join(", ");
+  return h(
+    "figure",
+    { class: "scale" },
+    s(
+      "svg",
+      { viewBox: "0 0 300 30", role: "img", "aria-label": title },
+      s("line", { class: "axis", x1: 16, x2: 284, y1: 15, y2: 15 }),
+      s("line", { class: "range", x1: at(low), x2: at(high), y1: 15, y2: 15 }),
+      marks.map(([name, value, kind]) => s("line", { class: kind, x1: at(value), x2: at(value), y1: 6, y2: 24 }, s("title", {}, `${name} ${plain(value)}`))),
+      s("circle", { class: "own", cx: at(own), cy: 15, r: 5 }),
+    ),
+    h("figcaption", {}, [["champion", own, "own"], ...marks].map(([name, value, kind]) => h("span", { class: `key ${kind}` }, `${name} ${plain(value)}`))),
+  );
+}
+
+function metrics(told) {
+  const { test, baseline = {}, train = {}, champion: before } = told.evaluation.metrics;
+  const columns = ["Metric", "#Test", "#Baseline", "#Gain", "#Train", before && "#Before"].filter(Boolean);
+  const rows = told.metrics.map(({ name, higher_is_better }) => {
+    const gain = test[name] == null || baseline[name] == null ? null : test[name] - baseline[name];
+    const better = gain == null || gain === 0 ? "" : gain > 0 === higher_is_better ? "good" : "bad";
+    return h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, words(name), h("span", { class: "hint", title: higher_is_better ? "higher is better" : "lower is better" }, higher_is_better ? " ↑" : " ↓")),
+      number(h("strong", {}, plain(test[name]))),
+      number(plain(baseline[name])),
+      h("td", { class: `number ${better}` }, signed(gain)),
+      number(plain(train[name])),
+      before && number(plain(before[name])),
+    );
+  });
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, "Metrics"),
+    h("p", { class: "hint" }, "Gain is over the trivial baseline; train is the error on rows it learned from."),
+    table(columns, rows, "Metrics of the champion"),
+  );
+}
+
+function slices(told, kpi) {
+  const found = told.evaluation.slices;
+  const values = found.map((each) => each.metrics[kpi.name]).filter((value) => value != null);
+  const whole = told.evaluation.metrics.test[kpi.name];
+  const card = h("section", { class: "card" }, h("h2", {}, "Slices, worst first"));
+  if (found.length === 0) {
+    card.append(h("p", { class: "soft" }, "No slice has enough rows to be measured on its own."));
+    return card;
+  }
+  const [least, most] = [Math.min(...values, whole), Math.max(...values, whole)];
+  const rows = found.map((each, place) => slice(each, kpi, { least, most, whole }, place >= SLICES_SHOWN));
+  card.append(
+    h("p", { class: "hint" }, `Line: all rows, ${plain(whole)}.`),
+    table(["Slice", "#Rows", `#${words(kpi.name)}`, ""], rows, "Slices of the champion"),
+  );
+  if (rows.length > SLICES_SHOWN) card.append(more(rows));
+  return card;
+}
+
+function slice(each, kpi, { least, most, whole }, hidden) {
+  const value = each.metrics[kpi.name];
+  const at = (one) => 2 + (96 * (one - least)) / (most - least || 1);
+  return h(
+    "tr",
+    { hidden },
+    h("th", { scope: "row" }, h("span", { class: "soft" }, `${words(each.column)} `), each.value),
+    number(each.rows.toLocaleString("en")),
+    number(plain(value)),
+    h(
+      "td",
+      { class: "strip" },
+      value != null &&
+        s(
+          "svg",
+          { viewBox: "0 0 100 12", "aria-hidden": "true" },
+          s("line", { class: "axis", x1: 2, x2: 98, y1: 6, y2: 6 }),
+          s("line", { class: "mark-whole", x1: at(whole), x2: at(whole), y1: 1, y2: 11 }),
+          s("circle", { class: value < whole ? "low" : "own", cx: at(value), cy: 6, r: 3 }),
+        ),
+    ),
+  );
+}
+
+function more(rows) {
+  const button = h(
+    "button",
+    {
+      type: "button",
+      class: "quiet",
+      onclick: () => {
+        rows.forEach((row) => row.removeAttribute("hidden"));
+        button.remove();
+      },
+    },
+    `Show all ${rows.length}`,
+  );
+  return button;
+}
+
+function releases(told) {
+  const numbers = Object.fromEntries(told.versions.map((each) => [each.version, each.number]));
+  const rows = told.releases.map((each) =>
+    h(
+      "tr",
+      {},
+      h("td", {}, moment(each.at)),
+      h("td", {}, h("span", { class: `chip ${each.kind === "promotion" ? "plain" : "warn"}` }, each.kind)),
+      h("td", { class: "nowrap" }, each.from_version ? `${numbers[each.from_version] ?? each.from_version} → ` : "", h("strong", {}, numbers[each.to_version] ?? each.to_version)),
+      h("td", {}, each.who),
+      h("td", { class: "wide" }, each.why),
+    ),
+  );
+  return h("section", { class: "card" }, h("h2", {}, "Releases"), table(["When (UTC)", "Kind", "Version", "Who", "Why"], rows, "Releases, newest first"));
+}
+
+function versions(told, kpi) {
+  const rows = told.versions.map((each) =>
+    h(
+      "tr",
+      {},
+      h("td", {}, h("strong", {}, each.number), h("span", { class: "hint" }, ` ${each.number_reason}`)),
+      h("td", {}, version(each.version)),
+      h("td", {}, moment(each.created_at)),
+      h("td", {}, `${words(each.algorithm)}, ${each.trigger}`),
+      number(each.kpi ? plain(each.kpi.value) : "–"),
+      number(h("span", { class: "soft" }, each.kpi ? `${plain(each.kpi.low)} – ${plain(each.kpi.high)}` : "")),
+      h("td", { class: "wide" }, outcome(told, each)),
+    ),
+  );
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, "Versions"),
+    table(["Version", "Id", "Registered (UTC)", "Made by", `#${words(kpi.name)}`, "#Interval", "Decided last"], rows, "Versions, newest first"),
+  );
+}
+
+function outcome(told, each) {
+  const chip = each.version === told.champion ? h("span", { class: "chip good" }, "champion") : each.outcome && h("span", { class: `chip ${each.outcome === "refused" ? "warn" : "plain"}` }, each.outcome);
+  if (!each.message) return chip ?? "–";
+  return h("details", {}, h("summary", {}, chip), h("p", {}, each.message));
+}
