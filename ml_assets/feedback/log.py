@@ -13,6 +13,8 @@ import json
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -76,10 +78,12 @@ class LoggedPrediction(NamedTuple):
 
 
 AT = LoggedPrediction._fields.index("at")
-SQLITE_INSERT = (
-    f"insert into predictions ({', '.join(LoggedPrediction._fields)}) "
-    f"values ({', '.join('?' * len(LoggedPrediction._fields))})"
-)
+
+ROWS_PER_INSERT = 50
+"""In one statement; more of them are no quicker."""
+
+PLAIN = frozenset({str, float, type(None)})
+"""Types of features that are hashed as they are."""
 
 
 def prediction_ids(at: datetime, count: int) -> list[str]:
@@ -161,9 +165,11 @@ def features_hash(features: Iterable[float | str | None]) -> str:
         >>> features_hash([1, "a", None]) == features_hash([1.0, "a", float("nan")])
         True
     """
-    plain = [
-        value if value is None or isinstance(value, str) else float(value) for value in features
-    ]
+    plain = list(features)
+    if not set(map(type, plain)) <= PLAIN:
+        plain = [
+            each if each is None or isinstance(each, str) else float(each) for each in plain
+        ]
     return hashlib.blake2b(orjson.dumps(plain), digest_size=16).hexdigest()
 
 
@@ -197,19 +203,28 @@ def write_predictions(
     """Write the answers of several callers; what `GroupCommit` calls."""
     rows = [row for group in groups for row in group]
     if rows and connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(SQLITE_INSERT, _as_sqlite(rows, connection.dialect))
+        _insert_into_sqlite(connection, rows)
     elif rows:
         connection.execute(sa.insert(predictions), [row._asdict() for row in rows])
     return [None] * len(groups)
 
 
-def _as_sqlite(
-    rows: Sequence[LoggedPrediction], dialect: sa.Dialect
-) -> list[tuple[object, ...]]:
-    """Rows as the driver takes them; asking SQLAlchemy to do it costs more than the insertion."""
-    stored = predictions.c.at.type.bind_processor(dialect)
+def _insert_into_sqlite(connection: sa.Connection, rows: Sequence[LoggedPrediction]) -> None:
+    """Insert rows; asking SQLAlchemy for the form of each value costs more than inserting it."""
+    stored = predictions.c.at.type.bind_processor(connection.dialect)
     moments = {row.at: stored(row.at) if stored else row.at for row in rows}
-    return [(*row[:AT], moments[row.at], *row[AT + 1 :]) for row in rows]
+    for start in range(0, len(rows), ROWS_PER_INSERT):
+        some = rows[start : start + ROWS_PER_INSERT]
+        values = [(*row[:AT], moments[row.at], *row[AT + 1 :]) for row in some]
+        statement = _sqlite_insertion(len(some))
+        connection.exec_driver_sql(statement, tuple(chain.from_iterable(values)))
+
+
+@cache
+def _sqlite_insertion(rows: int) -> str:
+    columns = ", ".join(LoggedPrediction._fields)
+    row = f"({', '.join('?' * len(LoggedPrediction._fields))})"
+    return f"insert into predictions ({columns}) values {', '.join([row] * rows)}"
 
 
 def predictions_by_id(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -74,9 +75,27 @@ async def log(
     exposed: bool,
 ) -> list[str]:
     """Write answers to the prediction log; returns their ids once they are in the store."""
-    problem, version = live.predictor.problem.name, live.predictor.version
     ids = prediction_ids(at, len(rows))
-    logged = [
+    made = partial(_logged, live, rows, answers, ids, at=at, exposed=exposed)
+    logged = made() if len(rows) <= AT_ONCE else await in_thread(made)
+    await service.answers.write(write_predictions, logged)
+    predictor = live.predictor
+    service.telemetry.predictions.add(predictor.problem.name, predictor.version, by=len(rows))
+    return ids
+
+
+def _logged(
+    live: Live,
+    rows: Rows,
+    answers: Sequence[Answer],
+    ids: Sequence[str],
+    *,
+    at: datetime,
+    exposed: bool,
+) -> list[LoggedPrediction]:
+    """Answers as the prediction log has them."""
+    problem, version = live.predictor.problem.name, live.predictor.version
+    return [
         LoggedPrediction(
             id=id_,
             problem=problem,
@@ -90,9 +109,6 @@ async def log(
         )
         for id_, row, answer in zip(ids, rows, answers, strict=True)
     ]
-    await service.answers.write(write_predictions, logged)
-    service.telemetry.predictions.add(problem, version, by=len(rows))
-    return ids
 
 
 def json_response(body: object) -> Response:

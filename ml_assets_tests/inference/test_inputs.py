@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pandera.typing import Series
 
 from ml_assets.errors import InvalidRows
-from ml_assets.inference.inputs import Inputs
+from ml_assets.inference.inputs import MANY, MOST_BROKEN, Inputs
 from ml_assets.problem import Config, Problem, problems
 
 UTC_TIME = pd.DatetimeTZDtype("us", "UTC")
@@ -212,6 +212,21 @@ def test_reads_a_row_as_a_table_of_one_is_read(inputs, row):
     assert set(directly.broken) == set(by_table.broken)
     if not by_table.broken:
         assert directly.row == by_table.row
+
+
+@settings(max_examples=40, deadline=None)
+@given(some=st.lists(rows_like(GOOD), min_size=1, max_size=3))
+def test_reads_many_rows_as_each_alone(inputs, some):
+    rows = [GOOD, *some] * MANY
+    alone = [inputs.hold_one(row) for row in rows]
+
+    if any(held.broken for held in alone):
+        with pytest.raises(InvalidRows) as refused:
+            inputs.hold(rows)
+        broken = [(row, rule) for row, held in enumerate(alone) for rule in held.broken]
+        assert [(each.row, each.rule) for each in refused.value.broken] == broken[:MOST_BROKEN]
+    else:
+        assert repr(inputs.hold(rows)) == repr([held.row for held in alone])
 
 
 @pytest.mark.parametrize("problem", problems(), ids=lambda problem: problem.name)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_assets.errors import NotCompilable
+from ml_assets.inference.featuring import over_rows
 from ml_assets.inference.tracing import trace
 
 KINDS = {
@@ -174,6 +175,21 @@ def test_answers_what_pandas_answers(rows):
             if plain(found := column.value(row)) != plain(expected[name][place])
         }
         assert differing == {}
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=ROWS)
+def test_answers_many_rows_as_each_alone(rows):
+    repeated = rows * 4
+
+    differing = {
+        name: repr(found)
+        for name, column in TRACED.items()
+        if repr(found := over_rows(column.value, repeated))
+        != repr([column.value(row) for row in repeated])
+    }
+
+    assert differing == {}
 
 
 class TestFrames:
