@@ -1,6 +1,6 @@
 """The service as an ASGI application: every path, and what is behind it."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ml_assets.errors import RequestRefused
 from ml_assets.feedback import GroupCommit, feedback_events, predictions
 from ml_assets.problem import Problem
 from ml_assets.serving.console import Console
@@ -18,6 +19,7 @@ from ml_assets.serving.deployments import Deployments
 from ml_assets.serving.explaining import Explaining
 from ml_assets.serving.following import followed
 from ml_assets.serving.giving_feedback import GivingFeedback
+from ml_assets.serving.inference_rest import ROOT, error_json, inference_routes
 from ml_assets.serving.keys import Role
 from ml_assets.serving.openapi import Describing
 from ml_assets.serving.overview import Overview
@@ -100,6 +102,7 @@ def _routes(service: Service) -> list[Route]:
         post("/{problem}/predict", "predict", "predict", predicting.predict),
         post("/{problem}/feedback", "feedback", "feedback", feedback.feedback),
         post("/{problem}/versions/{version}/predict", "predict", "predict", predicting.predict),
+        *inference_routes(service),
         get("/", "index", None, explaining.index),
         get("/health", "health", None, explaining.health),
         get("/ready", "ready", None, explaining.ready),
@@ -128,9 +131,18 @@ async def _not_here(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 404
     headers = error.headers if isinstance(error, HTTPException) else None
     detail = f"{request.method} {request.url.path}: see /openapi.json for what there is."
-    return problem_json(status if status in TITLES else 404, detail, headers=headers)
+    return _told(request, status if status in TITLES else 404, detail, headers=headers)
 
 
 async def _failed(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's
     """Answer for an error that nobody foresaw; the server logs its trace."""
-    return problem_json(500, "Something went wrong; the service's log says what.")
+    return _told(request, 500, "Something went wrong; the service's log says what.")
+
+
+def _told(
+    request: Request, status: int, detail: str, *, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Say it in the form that belongs to the path."""
+    if f"{request.url.path}/".startswith(f"{ROOT}/"):
+        return error_json(RequestRefused(status, detail), headers=headers)
+    return problem_json(status, detail, headers=headers)

@@ -29,9 +29,29 @@ async def json_of(request: Request, limits: Limits) -> Any:
     if declared != JSON:
         raise RequestRefused(415, f"The body is {declared}; send {JSON}.")
     try:
-        return orjson.loads(await _body(request, limits.body_bytes))
+        return orjson.loads(await body_of(request, limits))
     except orjson.JSONDecodeError as error:
         raise RequestRefused(400, f"The body is not JSON: {error}.") from None
+
+
+async def body_of(request: Request, limits: Limits) -> bytes:
+    """Read a body, but no more of it than is allowed.
+
+    Raises:
+        RequestRefused: If it is too large.
+    """
+    most = limits.body_bytes
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > most:
+        raise _too_large(most)
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise _too_large(most)
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def rows_of(body: Any, limits: Limits, *, what: str) -> Sequence[Mapping[str, Any]]:
@@ -42,10 +62,7 @@ def rows_of(body: Any, limits: Limits, *, what: str) -> Sequence[Mapping[str, An
     """
     rows = body if isinstance(body, list) else [body]
     if len(rows) > limits.rows:
-        raise RequestRefused(
-            413,
-            f"{len(rows):,} {what} in one request, at most {limits.rows:,} are taken. Send them in parts.",
-        )
+        raise too_many(len(rows), limits, what=what)
     for place, row in enumerate(rows):
         if not isinstance(row, dict):
             raise RequestRefused(
@@ -66,6 +83,14 @@ def is_told(request: Request, name: str) -> bool:
     return given != "false"
 
 
+def too_many(rows: int, limits: Limits, *, what: str) -> RequestRefused:
+    """Refuse more rows than one request may have."""
+    return RequestRefused(
+        413,
+        f"{rows:,} {what} in one request, at most {limits.rows:,} are taken. Send them in parts.",
+    )
+
+
 def whole_number(request: Request, name: str, *, default: int, most: int) -> int:
     """Return a number of the query.
 
@@ -78,21 +103,6 @@ def whole_number(request: Request, name: str, *, default: int, most: int) -> int
             422, f"{name}: {given!r} is no whole number between 0 and {most:,}."
         )
     return int(given)
-
-
-async def _body(request: Request, most: int) -> bytes:
-    """Read a body, but no more of it than is allowed."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > most:
-        raise _too_large(most)
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise _too_large(most)
-        parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _too_large(most: int) -> RequestRefused:

@@ -1,7 +1,7 @@
 """What is refused, as RFC 9457 has it: application/problem+json, and never a stack trace."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -59,11 +59,25 @@ def problem_json(
     )
 
 
-def refusal(error: BaseException) -> Response:
-    """Turn an error of the platform, or of its store, into an answer."""
-    status, detail = _status(error), str(error)
+class Refused(NamedTuple):
+    """What an error means to whoever asked."""
+
+    status: int
+    detail: str
+
+
+def refused(error: BaseException) -> Refused:
+    """Say what an error of the platform, or of its store, means, in whatever form it is told."""
     if isinstance(error, STORE_FAILED):
-        detail = "The store does not answer, so nothing could be recorded. Ask again."
+        return Refused(
+            503, "The store does not answer, so nothing could be recorded. Ask again."
+        )
+    return Refused(_status(error), str(error))
+
+
+def refusal(error: BaseException) -> Response:
+    """Turn an error into an answer."""
+    status, detail = refused(error)
     if isinstance(error, InvalidRows):
         return problem_json(status, detail, errors=[each._asdict() for each in error.broken])
     return problem_json(status, detail, headers=HEADERS.get(status))

@@ -23,6 +23,7 @@ from ml_assets.serving.telemetry import Telemetry
 T = TypeVar("T")
 
 Handler = Callable[[Request], Awaitable[Response]]
+Refuse = Callable[[BaseException], Response]
 
 
 @dataclass(kw_only=True)
@@ -55,7 +56,14 @@ class Service:
         Raises:
             RequestRefused: If it is not served here.
         """
-        name = request.path_params["problem"]
+        return self.problem_named(request.path_params["problem"])
+
+    def problem_named(self, name: str) -> Problem:
+        """The problem of a name.
+
+        Raises:
+            RequestRefused: If it is not served here.
+        """
         found = self.deployments.problems.get(name)
         if found is None:
             served = ", ".join(self.deployments.problems)
@@ -70,43 +78,66 @@ class Service:
         Raises:
             VersionNotFound: If there is no such version, or no champion.
         """
-        problem = self.problem_of(request).name
-        version = request.path_params.get("version")
-        if version is None:
-            return self.deployments.champion_of(problem)
-        return await in_thread(self.deployments.named, problem, version)
+        path = request.path_params
+        return await self.live_named(path["problem"], path.get("version"))
 
-    def endpoint(self, route: str, role: Role | None, handler: Handler) -> Handler:
+    async def live_named(self, problem: str, version: str | None) -> Live:
+        """A version of a problem by its id or number, or the champion.
+
+        Raises:
+            RequestRefused: If the problem is not served here.
+            VersionNotFound: If there is no such version, or no champion.
+        """
+        name = self.problem_named(problem).name
+        if version is None:
+            return self.deployments.champion_of(name)
+        return await in_thread(self.deployments.named, name, version)
+
+    def endpoint(
+        self, route: str, role: Role | None, handler: Handler, *, refuse: Refuse = refusal
+    ) -> Handler:
         """Put keys, limits, refusals and counters around a handler.
 
         Args:
             route: Its name, for the counters.
             role: What a key must allow; None where none is needed.
             handler: Answers a request, or raises what the platform refuses.
+            refuse: Turns what was raised into an answer.
         """
 
         async def guarded(request: Request) -> Response:
             started = perf_counter()
-            response = await self._answer(request, role, handler)
+            response = await self._answer(request, role, handler, refuse)
             problem = request.path_params.get("problem", "")
-            known = problem if problem in self.deployments.problems else ""
-            self.telemetry.requests.add(known, route, str(response.status_code))
-            self.telemetry.seconds.observe(perf_counter() - started, known, route)
+            self.count(problem, route, response.status_code, perf_counter() - started)
             return response
 
         return guarded
 
-    async def _answer(self, request: Request, role: Role | None, handler: Handler) -> Response:
+    def count(self, problem: str, route: str, status: int, seconds: float) -> None:
+        """Count a request that was answered; whatever it asked for may not be there."""
+        known = problem if problem in self.deployments.problems else ""
+        self.telemetry.requests.add(known, route, str(status))
+        self.telemetry.seconds.observe(seconds, known, route)
+
+    def too_late(self) -> RequestRefused:
+        """What is said of a request that takes longer than it may."""
+        return RequestRefused(
+            503, f"There was no answer within {self.limits.seconds:g} seconds. Ask for less."
+        )
+
+    async def _answer(
+        self, request: Request, role: Role | None, handler: Handler, refuse: Refuse
+    ) -> Response:
         try:
             if role is not None:
                 require(self.keys, request.headers.get("authorization"), role)
             async with asyncio.timeout(self.limits.seconds):
                 return await handler(request)
         except TimeoutError:
-            late = f"There was no answer within {self.limits.seconds:g} seconds. Ask for less."
-            return refusal(RequestRefused(503, late))
+            return refuse(self.too_late())
         except (MLAssetsError, *STORE_FAILED) as error:
-            return refusal(error)
+            return refuse(error)
 
 
 async def in_thread(function: Callable[..., T], *args: Any) -> T:
