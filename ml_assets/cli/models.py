@@ -174,7 +174,9 @@ def promote(
     now: dt.datetime,
 ) -> "Decision":
     """Consider a version for promotion; with a reason, release it against the judgement."""
+    from ml_assets.cli.clock import now as clock
     from ml_assets.registry import consider_promotion
+    from ml_assets.serving.replay import served_alike
 
     return consider_promotion(
         problem_named(problem_name),
@@ -184,4 +186,5 @@ def promote(
         who=who,
         run_id=BY_HAND,
         reason=reason,
+        checks=[served_alike(clock)],
     )

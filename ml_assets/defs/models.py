@@ -151,6 +151,7 @@ def _champion(declared: Declared) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, home: HomeResource, config: Promotion
     ) -> dg.MaterializeResult[None]:
         from ml_assets.registry import consider_promotion
+        from ml_assets.serving.replay import served_alike
 
         problem, opened = declared.load(), home.open()
         decision = consider_promotion(
@@ -161,6 +162,7 @@ def _champion(declared: Declared) -> dg.AssetsDefinition:
             who=context.run.tags.get(WHO_TAG, "dagster"),
             run_id=context.run.run_id,
             reason=config.reason,
+            checks=[served_alike(utc_now)],
         )
         context.log.info(decision.message)
         return _made(

@@ -31,7 +31,7 @@ from ml_assets.serving.service import Handler, Service
 from ml_assets.serving.shared_counts import SharedCounts
 from ml_assets.serving.telemetry import Telemetry
 from ml_assets.serving.trying import Trying
-from ml_assets.storage import Home
+from ml_assets.storage import Home, Store
 
 
 def application(
@@ -43,6 +43,7 @@ def application(
     durable: bool = False,
     limits: Limits | None = None,
     counts: Path | None = None,
+    log: Store | None = None,
 ) -> Starlette:
     """Make the service.
 
@@ -55,15 +56,16 @@ def application(
             without, it outlives the process being killed. Feedback always waits for the disk.
         limits: Of one request.
         counts: Folder where several processes share what they count.
+        log: Where answers and feedback are logged; by default the store of the home.
     """
-    telemetry = Telemetry()
+    telemetry, store = Telemetry(), log or home.store
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        home.store.ensure(predictions, feedback_events)
+        store.ensure(predictions, feedback_events)
         with (
-            GroupCommit(home.store, durable=durable) as answers,
-            GroupCommit(home.store) as said,
+            GroupCommit(store, durable=durable) as answers,
+            GroupCommit(store) as said,
         ):
             service = Service(
                 deployments=Deployments(home, problems),
