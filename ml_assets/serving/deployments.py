@@ -5,6 +5,7 @@ the switch to it is one assignment. A bundle that cannot be used leaves the old 
 """
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from ml_assets.storage import Home
 
 NAMED_VERSIONS = 4
 """Versions beside the champions that stay loaded; the one that was asked for longest ago goes."""
+
+
+RETRY_SECONDS = 30.0
+"""After so long a champion that could not be loaded is tried again: a store may have been away."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +51,13 @@ class Swap(NamedTuple):
     """Why the old one goes on; None when the new one answers."""
 
 
+class Attempt(NamedTuple):
+    """A champion that could not be loaded, and when it was tried, in seconds of this machine."""
+
+    version: str
+    at: float
+
+
 class Deployments:
     """The versions that one process has loaded.
 
@@ -55,12 +67,15 @@ class Deployments:
         failures: Problem to why its champion could not be loaded.
     """
 
-    def __init__(self, home: Home, problems: Sequence[Problem]) -> None:
+    def __init__(
+        self, home: Home, problems: Sequence[Problem], *, retry_seconds: float = RETRY_SECONDS
+    ) -> None:
         self.home = home
+        self._retry_seconds = retry_seconds
         self.problems: Mapping[str, Problem] = {problem.name: problem for problem in problems}
         self.current: dict[str, Live] = {}
         self.failures: dict[str, str] = {}
-        self._refused: dict[str, str] = {}
+        self._refused: dict[str, Attempt] = {}
         self._named: OrderedDict[tuple[str, str], Live] = OrderedDict()
         self._loading = threading.Lock()
 
@@ -108,17 +123,34 @@ class Deployments:
         found = champion(problem, self.home)
         live = self.current.get(problem.name)
         before = live.version.version if live else None
-        if found is None or found.version in (before, self._refused.get(problem.name)):
+        if found is None:
             return None
+        if found.version == before:
+            self._forget_failure(problem.name)
+            return None
+        refused = self._refused.get(problem.name)
+        was_refused = refused is not None and refused.version == found.version
+        if refused and was_refused and time.monotonic() < refused.at + self._retry_seconds:
+            return None
+        failure = self._switch(problem, found)
+        if failure and was_refused:
+            return None  # it was told already
+        return Swap(problem.name, before, found.version, failure)
+
+    def _switch(self, problem: Problem, version: ModelVersion) -> str | None:
+        """Let a version answer; why it cannot, where it cannot."""
         try:
-            self.current[problem.name] = self._load(problem, found)
+            self.current[problem.name] = self._load(problem, version)
         except MLAssetsError as error:
-            # Not tried again before the champion moves: the bundle stays what it is.
-            self._refused[problem.name] = found.version
-            self.failures[problem.name] = f"{found.version} cannot be loaded: {error}"
-            return Swap(problem.name, before, found.version, str(error))
-        self.failures.pop(problem.name, None)
-        return Swap(problem.name, before, found.version, None)
+            self._refused[problem.name] = Attempt(version.version, time.monotonic())
+            self.failures[problem.name] = f"{version.version} cannot be loaded: {error}"
+            return str(error)
+        self._forget_failure(problem.name)
+        return None
+
+    def _forget_failure(self, problem: str) -> None:
+        self.failures.pop(problem, None)
+        self._refused.pop(problem, None)
 
     def _load(self, problem: Problem, version: ModelVersion) -> Live:
         bundle = load_bundle(problem, self.home, version)
