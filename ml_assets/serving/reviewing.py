@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ml_assets.errors import RequestRefused
-from ml_assets.feedback import LoggedPrediction, decisions, sealed_batches
+from ml_assets.feedback import LoggedPrediction, decisions, flywheel, sealed_batches
 from ml_assets.feedback.history import Told, events_by_week, newest_feedback
 from ml_assets.feedback.review import (
     OLDEST_DAYS,
@@ -88,12 +88,13 @@ class Reviewing:
         return json_response({"events": [_told(each) for each in told], "before": more})
 
     async def flywheel(self, request: Request) -> Response:
-        """Say how much feedback comes each week, and what became of it."""
+        """Say how much feedback comes each week, and what models gained."""
         problem, home = self._service.problem_of(request), self._service.deployments.home
         by_week = partial(events_by_week, problem, home, now=self._service.clock(), weeks=WEEKS)
         weeks = await in_thread(by_week)
         batches = await in_thread(sealed_batches, problem, home)
         decided = await in_thread(partial(decisions, problem, home, limit=1))
+        wheel = await in_thread(flywheel, problem, home)
         return json_response(
             {
                 "weeks": [week._asdict() for week in weeks],
@@ -103,6 +104,9 @@ class Reviewing:
                 "label_delay_days": problem.config.label.delay_days,
                 "min_new_labels": problem.config.retraining.min_new_labels,
                 "decision": decided[0]._asdict() if decided else None,
+                "kpi": problem.config.kpi.metric,
+                "cycles": [cycle._asdict() for cycle in reversed(wheel.cycles)],
+                "gain_per_cycle": wheel.gain_per_cycle,
             }
         )
 

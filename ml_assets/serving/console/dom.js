@@ -33,13 +33,13 @@ export function say(text) {
 }
 
 /** A table with a heading for each column; cells of numbers are aligned at their end. */
-export function table(columns, rows, caption) {
+export function table(columns, rows, caption, kind) {
   return h(
     "div",
     { class: "scroll" },
     h(
       "table",
-      {},
+      { class: kind },
       caption && h("caption", { class: "unseen" }, caption),
       h("thead", {}, h("tr", {}, columns.map((each) => heading(each)))),
       h("tbody", {}, rows),

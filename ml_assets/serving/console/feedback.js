@@ -1,8 +1,8 @@
 // What was said lately, where it went, and how quickly the wheel turns.
 
 import { get } from "./api.js";
-import { h, number, replace, s } from "./dom.js";
-import { count, day, label, moment, plain, version, words } from "./format.js";
+import { h, number, replace, s, table } from "./dom.js";
+import { count, day, label, moment, plain, signed, version, words } from "./format.js";
 import { rowAsRead } from "./row.js";
 
 const PAGE = 50;
@@ -19,6 +19,7 @@ export async function showFeedback(root, { problem, signal }) {
     root,
     h("header", { class: "head split" }, h("div", {}, h("h1", {}, "Feedback"), h("p", { class: "soft" }, `A label of yes says: ${form.positive}`)), refresh),
     h("div", { class: "columns wheel" }, weeks(wheel), numbers(wheel)),
+    wheel.cycles.length > 0 && cycles(wheel),
     newest(problem, form, page, signal),
   );
 }
@@ -65,6 +66,28 @@ function numbers(wheel) {
   );
 }
 
+function cycles(wheel) {
+  const rows = wheel.cycles.map((each) =>
+    h(
+      "tr",
+      {},
+      h("td", {}, moment(each.at)),
+      h("td", {}, version(each.version)),
+      h("td", {}, each.trigger),
+      number(each.new_batches.toLocaleString("en")),
+      h("td", { class: `number ${each.low > 0 ? "good" : each.high < 0 ? "bad" : ""}` }, h("strong", {}, signed(each.gain))),
+      number(h("span", { class: "soft" }, `${signed(each.low)} to ${signed(each.high)}`)),
+    ),
+  );
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, "What each model gained"),
+    h("p", { class: "hint" }, `${words(wheel.kpi)} over the champion of its time, on the same rows; ${signed(wheel.gain_per_cycle)} on average.`),
+    table(["Registered (UTC)", "Version", "Trigger", "#New feedback batches", "#Gain", "#Interval"], rows, "Models that were compared with a champion", "flow"),
+  );
+}
+
 function tile(value, text) {
   return h("p", { class: "tile" }, h("span", { class: "value" }, value), " ", h("span", { class: "soft" }, text));
 }
@@ -84,7 +107,7 @@ function newest(problem, form, page, signal) {
     h("h2", {}, "Newest feedback"),
     page.events.length === 0
       ? h("p", { class: "soft" }, `Nobody has said anything yet. Feedback goes by the id of a prediction: POST /${problem}/feedback.`)
-      : h("div", { class: "scroll" }, h("table", { class: "events" }, h("thead", {}, h("tr", {}, headings.map((each) => h("th", { scope: "col" }, each || h("span", { class: "unseen" }, "Row"))))), body)),
+      : h("div", { class: "scroll" }, h("table", { class: "flow" }, h("thead", {}, h("tr", {}, headings.map((each) => h("th", { scope: "col" }, each || h("span", { class: "unseen" }, "Row"))))), body)),
     foot,
   );
 }
@@ -102,7 +125,7 @@ function event(each, form) {
       h("td", {}, said(each, form.kind)),
       h("td", {}, each.source),
       h("td", { class: "nowrap" }, answer ? [plain(answer.prediction), " ", answer.decision !== null && label(answer.decision, "binary"), " ", agreement(each, answer)] : "–"),
-      h("td", {}, where(answer)),
+      h("td", { class: "where" }, where(answer)),
       h("td", {}, answer && open),
     ),
     detail,

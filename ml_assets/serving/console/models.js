@@ -5,6 +5,7 @@ import { h, number, replace, s, table } from "./dom.js";
 import { count, day, moment, plain, signed, version, words } from "./format.js";
 
 const SLICES_SHOWN = 10;
+const EXPLAINED = 3;
 
 export async function showModels(root, { problem, signal }) {
   const told = await get(`${problem}/overview`, signal);
@@ -49,7 +50,7 @@ function champion(told, kpi) {
         "dl",
         { class: "facts" },
         fact("Path", path(told.answering)),
-        fact("Trained", `${words(own.algorithm)}, because of ${own.trigger}, `, day(own.created_at)),
+        fact("Trained", `${words(own.algorithm)} · trigger: ${own.trigger} · `, day(own.created_at)),
         fact("Rows", Object.entries(trained.rows).map(([split, rows]) => `${rows.toLocaleString("en")} ${split}`).join(" · ") || "–"),
         trained.partitions > 0 && fact("Partitions", `${trained.partitions}, ${trained.first_partition} to ${trained.last_partition}`),
         trained.feedback_batches > 0 && fact("Feedback", count(trained.feedback_batches, "batch", "batches")),
@@ -229,33 +230,34 @@ function releases(told) {
       h("td", { class: "wide" }, each.why),
     ),
   );
-  return h("section", { class: "card" }, h("h2", {}, "Releases"), table(["When (UTC)", "Kind", "Version", "Who", "Why"], rows, "Releases, newest first"));
+  return h("section", { class: "card" }, h("h2", {}, "Releases"), table(["When (UTC)", "Kind", "Version", "Who", "Why"], rows, "Releases, newest first", "flow"));
 }
 
 function versions(told, kpi) {
-  const rows = told.versions.map((each) =>
+  const rows = told.versions.map((each, place) =>
     h(
       "tr",
       {},
-      h("td", {}, h("strong", {}, each.number), h("span", { class: "hint" }, ` ${each.number_reason}`)),
+      h("td", { class: "reason" }, h("strong", {}, each.number), h("span", { class: "hint" }, ` ${each.number_reason}`)),
       h("td", {}, version(each.version)),
       h("td", {}, moment(each.created_at)),
-      h("td", {}, `${words(each.algorithm)}, ${each.trigger}`),
+      h("td", { class: "nowrap" }, `${words(each.algorithm)}, ${each.trigger}`),
       number(each.kpi ? plain(each.kpi.value) : "–"),
       number(h("span", { class: "soft" }, each.kpi ? `${plain(each.kpi.low)} – ${plain(each.kpi.high)}` : "")),
-      h("td", { class: "wide" }, outcome(told, each)),
+      h("td", { class: "wide" }, outcome(told, each, place < EXPLAINED)),
     ),
   );
   return h(
     "section",
     { class: "card" },
     h("h2", {}, "Versions"),
-    table(["Version", "Id", "Registered (UTC)", "Made by", `#${words(kpi.name)}`, "#Interval", "Decided last"], rows, "Versions, newest first"),
+    table(["Version", "Id", "Registered (UTC)", "Made by", `#${words(kpi.name)}`, "#Interval", "Decided last"], rows, "Versions, newest first", "flow"),
   );
 }
 
-function outcome(told, each) {
+function outcome(told, each, isOpen) {
   const chip = each.version === told.champion ? h("span", { class: "chip good" }, "champion") : each.outcome && h("span", { class: `chip ${each.outcome === "refused" ? "warn" : "plain"}` }, each.outcome);
   if (!each.message) return chip ?? "–";
-  return h("details", {}, h("summary", {}, chip), h("p", {}, each.message));
+  if (each.version === told.champion) return chip;
+  return h("details", { open: isOpen }, h("summary", {}, chip), h("p", {}, each.message));
 }

@@ -13,9 +13,10 @@ const REVIEWER = "ml_assets.reviewer";
 
 export async function showReview(root, { problem, signal, go }) {
   const review = new Review(problem, signal, go);
+  await review.begin();
+  if (signal.aborted) return;
   replace(root, review.element);
   document.addEventListener("keydown", (event) => review.pressed(event), { signal });
-  await review.begin();
 }
 
 class Review {

@@ -11,7 +11,7 @@ export function rowAsRead(row) {
   return h(
     "div",
     { class: "row" },
-    h("dl", { class: "facts" }, short.map(([name, value]) => [h("dt", {}, words(name)), h("dd", {}, String(value))])),
+    h("dl", { class: "cells" }, short.map(([name, value]) => h("div", {}, h("dt", {}, words(name)), h("dd", {}, String(value))))),
     long.map(([name, value]) => h("section", { class: "prose" }, h("h3", {}, words(name)), h("p", {}, String(value)))),
     given.length === 0 && h("p", { class: "soft" }, "The row had no values that are kept."),
   );

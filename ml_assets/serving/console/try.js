@@ -239,7 +239,7 @@ class Trial {
     return [
       h("p", { class: "figure" }, h("span", { id: "answer" }, plain(answer.prediction)), " ", h("span", { class: answer.decision ? "chip yes" : "chip no" }, decision(answer))),
       meter(answer.prediction, this.form.threshold, before?.prediction),
-      h("p", { class: "soft" }, this.form.positive),
+      h("p", { class: "soft" }, `Yes: ${this.form.positive}`),
     ];
   }
 
