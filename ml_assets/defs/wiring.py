@@ -10,6 +10,7 @@ from ml_assets.defs.model_checks import model_checks
 from ml_assets.defs.models import model_assets
 from ml_assets.defs.predictions import predictions_assets
 from ml_assets.defs.resources import HomeResource
+from ml_assets.defs.serving_checks import serving_checks
 from ml_assets.problem import Declared
 
 
@@ -32,6 +33,7 @@ def problem_definitions(declared: Declared) -> dg.Definitions:
             *data_checks(declared),
             *feedback_checks(declared),
             *model_checks(declared),
+            *serving_checks(declared),
         ],
     )
     return dg.Definitions.merge(own, automation(declared))

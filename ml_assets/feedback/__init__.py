@@ -61,6 +61,7 @@ from ml_assets.feedback.policy import (
     decisions,
     record_decision,
 )
+from ml_assets.feedback.recomputing import Recomputed, recompute_features
 from ml_assets.feedback.scoring import (
     PredictedPartition,
     predict_partition,
@@ -81,6 +82,7 @@ __all__ = [
     "LoggedPrediction",
     "PredictedPartition",
     "Receipt",
+    "Recomputed",
     "Refusal",
     "Sealing",
     "Unsealed",
@@ -110,6 +112,7 @@ __all__ = [
     "prediction_ids",
     "predictions",
     "predictions_by_id",
+    "recompute_features",
     "record_decision",
     "record_feedback",
     "record_file",
