@@ -11,11 +11,12 @@ of the store take turns. So a reader that remembers the last one it saw has miss
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -210,14 +211,26 @@ def write_predictions(
 
 
 def _insert_into_sqlite(connection: sa.Connection, rows: Sequence[LoggedPrediction]) -> None:
-    """Insert rows; asking SQLAlchemy for the form of each value costs more than inserting it."""
-    stored = predictions.c.at.type.bind_processor(connection.dialect)
-    moments = {row.at: stored(row.at) if stored else row.at for row in rows}
+    """Insert rows by the driver: by way of SQLAlchemy, one takes four times as long."""
+    stored = _stored_moment(connection.dialect)
+    moments = {row.at: stored(row.at) for row in rows}
+    driver: Any = connection.connection.driver_connection
     for start in range(0, len(rows), ROWS_PER_INSERT):
         some = rows[start : start + ROWS_PER_INSERT]
         values = [(*row[:AT], moments[row.at], *row[AT + 1 :]) for row in some]
-        statement = _sqlite_insertion(len(some))
-        connection.exec_driver_sql(statement, tuple(chain.from_iterable(values)))
+        statement, parameters = _sqlite_insertion(len(some)), tuple(chain(*values))
+        try:
+            driver.execute(statement, parameters)
+        except sqlite3.Error as error:
+            raise sa.exc.DBAPIError.instance(
+                statement, parameters, error, sqlite3.Error, dialect=connection.dialect
+            ) from error
+
+
+@cache
+def _stored_moment(dialect: sa.Dialect) -> Callable[[datetime], object]:
+    stored = predictions.c.at.type.bind_processor(dialect)
+    return stored or (lambda moment: moment)
 
 
 @cache

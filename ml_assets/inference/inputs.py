@@ -205,7 +205,7 @@ class Inputs:
             return None
         try:
             columns = [column.read_all(rows) for column in self._readers]
-            typed = [
+            typed: list[Row] = [
                 dict(zip(self.columns, row, strict=True)) for row in zip(*columns, strict=True)
             ]
             is_broken = any(

@@ -20,6 +20,13 @@ T = TypeVar("T")
 OCCUPIED: Final = object()
 """Another writer has its turn."""
 
+PREPARATION = (
+    "rollback",
+    "pragma busy_timeout = 0",
+    "pragma synchronous = normal",
+    "pragma wal_autocheckpoint = 0",
+)
+
 CHECKPOINT_WAITS_MS = 20
 """For readers of older rows; while a checkpoint waits, writers wait for it."""
 
@@ -33,12 +40,15 @@ class AtOnce:
 
     def __init__(self, store: Store) -> None:
         self._engine = sqlite_engine(store.url)
-        options = {"writes": True, "durable": False}
-        self._connection = self._engine.connect().execution_options(**options)
-        cursor = self._connection.connection.cursor()
-        cursor.execute("pragma busy_timeout = 0")
-        cursor.execute("pragma wal_autocheckpoint = 0")
-        cursor.close()
+        # SQLAlchemy is told of one transaction that never ends, and the driver of each that is:
+        # what SQLAlchemy does about the beginning and the end of one takes longer than they do.
+        self._connection = self._engine.connect()
+        self._connection.begin()
+        driver = self._connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - the URL said so
+        self._driver = driver
+        for statement in PREPARATION:
+            self._driver.execute(statement)
 
     @classmethod
     def of(cls, store: Store) -> "AtOnce | None":
@@ -52,13 +62,18 @@ class AtOnce:
             What `write` returns, and it is committed; or `OCCUPIED`, and nothing was done.
         """
         try:
-            transaction = self._connection.begin()
-        except sa.exc.OperationalError as error:
-            if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+            self._driver.execute("begin immediate")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                 return OCCUPIED
             raise
-        with transaction:
-            return write(self._connection)
+        try:
+            found = write(self._connection)
+            self._driver.execute("commit")
+        except BaseException:
+            self._driver.rollback()
+            raise
+        return found
 
     def checkpoint(self) -> None:
         """Move what was written into the database; may be called by another thread.
