@@ -211,6 +211,10 @@ def serve(
         str, typer.Option(help="Address to listen on. Beyond this machine, keys are needed.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes any that is free.")] = 8080,
+    grpc_port: Annotated[
+        int | None,
+        typer.Option(help="Answer the Open Inference Protocol over gRPC too, on this port."),
+    ] = None,
     workers: Annotated[
         int,
         typer.Option(min=1, max=64, help="Processes on the port; one that dies is replaced."),
@@ -246,6 +250,7 @@ def serve(
             problems=tuple(problems or ()),
             host=host,
             port=port,
+            grpc_port=grpc_port,
             workers=workers,
             with_keys=keys,
             durable=durable,

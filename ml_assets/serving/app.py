@@ -43,6 +43,7 @@ def application(
     durable: bool = False,
     limits: Limits | None = None,
     counts: Path | None = None,
+    grpc_address: str | None = None,
     log: Store | None = None,
 ) -> Starlette:
     """Make the service.
@@ -56,6 +57,7 @@ def application(
             without, it outlives the process being killed. Feedback always waits for the disk.
         limits: Of one request.
         counts: Folder where several processes share what they count.
+        grpc_address: Where the Open Inference Protocol is answered over gRPC, as `host:port`.
         log: Where answers and feedback are logged; by default the store of the home.
     """
     telemetry, store = Telemetry(), log or home.store
@@ -78,13 +80,25 @@ def application(
                 shared=SharedCounts(telemetry, counts),
             )
             app.router.routes.extend(_routes(service))
-            async with followed(service):
+            async with followed(service), _over_grpc(service, grpc_address):
                 yield
 
     return Starlette(
         lifespan=lifespan,
         exception_handlers={HTTPException: _not_here, Exception: _failed},
     )
+
+
+@asynccontextmanager
+async def _over_grpc(service: Service, address: str | None) -> AsyncIterator[None]:
+    """Answer over gRPC too, where that is asked for."""
+    if address is None:
+        yield
+        return
+    from ml_assets.serving.inference_grpc import answering_grpc
+
+    async with answering_grpc(service, address):
+        yield
 
 
 def _routes(service: Service) -> list[Route]:

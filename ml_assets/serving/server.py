@@ -4,7 +4,8 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from ipaddress import ip_address
@@ -41,6 +42,7 @@ class Settings(NamedTuple):
         port: 0 for any that is free.
         with_keys: Ask for API keys; always beyond this machine.
         durable: See `application`.
+        grpc_port: Where gRPC is answered, on the same host; None where it is not.
     """
 
     clock: Callable[[], datetime]
@@ -52,6 +54,12 @@ class Settings(NamedTuple):
     with_keys: bool = False
     durable: bool = False
     limits: Limits = Limits()
+    grpc_port: int | None = None
+
+    @property
+    def grpc_address(self) -> str | None:
+        """Where gRPC is answered."""
+        return None if self.grpc_port is None else _joined(self.host, self.grpc_port)
 
     @property
     def needs_keys(self) -> bool:
@@ -72,14 +80,17 @@ def serve(settings: Settings, *, listening: Callable[[str], None]) -> None:
     """
     served_problems(settings)
     _require_a_key(settings)
-    with _listener(settings.host, settings.port) as listener:
+    with (
+        _listener(settings.host, settings.port) as listener,
+        _with_grpc_port(settings) as opened,
+    ):
         listening(_address(listener))
         if settings.workers == 1:
-            work(settings, listener)
+            work(opened, listener)
         else:
             _log_to_stderr()
             with TemporaryDirectory(prefix="ml_assets_counts_") as counts:
-                one = partial(work, settings, counts=Path(counts))
+                one = partial(work, opened, counts=Path(counts))
                 supervise(one, listener, workers=settings.workers)
 
 
@@ -95,6 +106,7 @@ def work(settings: Settings, listener: socket.socket, *, counts: Path | None = N
         durable=settings.durable,
         limits=settings.limits,
         counts=counts,
+        grpc_address=settings.grpc_address,
     )
     config = uvicorn.Config(
         app,
@@ -135,25 +147,62 @@ def _require_a_key(settings: Settings) -> None:
         )
 
 
+@contextmanager
+def reserved_port(host: str, port: int) -> Iterator[int]:
+    """Keep a port for processes that each open it for themselves, as gRPC does.
+
+    A socket that is bound but does not listen gets no connections.
+
+    Raises:
+        MLAssetsError: If somebody else has it.
+    """
+    # The next socket would share the port with whoever has it, so this one asks first.
+    _bound(host, port, option="--grpc-port").close()
+    with socket.socket(_family(host)) as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept.bind((host, port))
+        yield kept.getsockname()[1]
+
+
+@contextmanager
+def _with_grpc_port(settings: Settings) -> Iterator[Settings]:
+    if settings.grpc_port is None:
+        yield settings
+        return
+    with reserved_port(settings.host, settings.grpc_port) as port:
+        yield settings._replace(grpc_port=port)
+
+
 def _listener(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except (OSError, OverflowError) as error:
-        listener.close()
-        why = error.strerror if isinstance(error, OSError) else error
-        raise MLAssetsError(
-            f"{host}:{port} cannot be listened on: {why}. Choose another with --port."
-        ) from None
+    listener = _bound(host, port, option="--port")
     listener.listen(BACKLOG)
     return listener
 
 
+def _bound(host: str, port: int, *, option: str) -> socket.socket:
+    bound = socket.socket(_family(host))
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except (OSError, OverflowError) as error:
+        bound.close()
+        why = error.strerror if isinstance(error, OSError) else error
+        raise MLAssetsError(
+            f"{host}:{port} cannot be listened on: {why}. Choose another with {option}."
+        ) from None
+    return bound
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
 def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{_joined(*listener.getsockname()[:2])}"
+
+
+def _joined(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _log_to_stderr() -> None:
