@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from ml_assets.errors import RequestRefused
 from ml_assets.feedback import GroupCommit, feedback_events, predictions
@@ -32,6 +32,8 @@ from ml_assets.serving.shared_counts import SharedCounts
 from ml_assets.serving.telemetry import Telemetry
 from ml_assets.serving.trying import Trying
 from ml_assets.storage import Home, Store
+
+METHOD_NOT_ALLOWED = 405
 
 
 def application(
@@ -145,9 +147,20 @@ def _routes(service: Service) -> list[Route]:
 async def _not_here(request: Request, error: Exception) -> Response:
     """Answer for a path or a method that there is not."""
     status = error.status_code if isinstance(error, HTTPException) else 404
-    headers = error.headers if isinstance(error, HTTPException) else None
+    headers = _allowed(request) if status == METHOD_NOT_ALLOWED else None
     detail = f"{request.method} {request.url.path}: see /openapi.json for what there is."
     return _told(request, status if status in TITLES else 404, detail, headers=headers)
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    """What can be done on a path, whichever of its routes does it."""
+    found = {
+        method
+        for route in request.app.routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods
+    }
+    return {"Allow": ", ".join(sorted(found))}
 
 
 async def _failed(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's

@@ -1,15 +1,15 @@
 """OpenAPI 3.1, written from the contracts: what a request is, and every answer that there is."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from ml_assets.problem import Problem
+from ml_assets.serving.openapi_console import console_paths, reviewed_event_schema
+from ml_assets.serving.openapi_v2 import model_paths, server_paths
 from ml_assets.serving.operations import (
     ANY_JSON,
     Schema,
@@ -28,6 +28,7 @@ from ml_assets.serving.schemas import (
     answer_schema,
     array_of,
     event_schema,
+    example_row,
     receipt_schema,
     refusal_schema,
     row_schema,
@@ -68,11 +69,12 @@ def document(
     problems: Mapping[str, Problem], limits: Limits, *, with_keys: bool = False
 ) -> Schema:
     """Return the OpenAPI document of a service for some problems."""
-    paths = dict(_paths_of_the_service())
-    schemas: Schema = {"Problem": refusal_schema(), "FeedbackEvent": event_schema()}
-    for problem in problems.values():
-        schemas[_name(problem)] = row_schema(problem)
-        paths |= dict(_paths(problem, limits))
+    schemas = {_name(problem): row_schema(problem) for problem in problems.values()}
+    schemas |= {
+        "Problem": refusal_schema(),
+        "FeedbackEvent": event_schema(),
+        "ReviewedEvent": reviewed_event_schema(),
+    }
     return {
         "openapi": "3.1.0",
         "info": {
@@ -80,7 +82,7 @@ def document(
             "version": "1",
             "description": "Predict, give feedback, and ask what answers and why.",
         },
-        "paths": paths,
+        "paths": _merged(_every_path(problems.values(), limits)),
         "components": {
             "schemas": schemas,
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
@@ -89,27 +91,32 @@ def document(
     }
 
 
+def _every_path(problems: Collection[Problem], limits: Limits) -> Iterator[tuple[str, Schema]]:
+    yield from _paths_of_the_service()
+    for problem in problems:
+        yield from _paths(problem, limits)
+        yield from console_paths(problem, limits)
+    yield from server_paths()
+    for problem in problems:
+        yield from model_paths(problem)
+
+
+def _merged(paths: Iterable[tuple[str, Schema]]) -> Schema:
+    """Put the methods of a path together, wherever they were described."""
+    merged: Schema = {}
+    for path, methods in paths:
+        merged[path] = {**merged.get(path, {}), **methods}
+    return merged
+
+
 def _paths_of_the_service() -> Iterator[tuple[str, Schema]]:
     """Every path that is about no problem in particular."""
-    served = {
-        "name": TEXT,
-        "objective": TEXT,
-        "version": OPTIONAL_TEXT,
-        "failure": OPTIONAL_TEXT,
-    }
     status: Schema = {
         "type": "object",
         "properties": {"status": TEXT, "failures": ANY_JSON},
         "required": ["status"],
     }
-    yield (
-        "/",
-        {
-            "get": reading(
-                "Problems that are served", array_of("problems", served), guarded=False
-            )
-        },
-    )
+    yield "/", {"get": _index()}
     yield "/health", {"get": reading("Whether the process is alive", status, guarded=False)}
     yield "/ready", {"get": reading("Whether every problem is answered", status, guarded=False)}
     counted = reading("What was counted, for Prometheus")
@@ -119,6 +126,18 @@ def _paths_of_the_service() -> Iterator[tuple[str, Schema]]:
     docs = reading("This description, for people", guarded=False)
     docs["responses"]["200"] = done(TEXT, "text/html")
     yield "/docs", {"get": docs}
+
+
+def _index() -> Schema:
+    served: Schema = {
+        "name": TEXT,
+        "objective": TEXT,
+        "version": OPTIONAL_TEXT,
+        "failure": OPTIONAL_TEXT,
+    }
+    described = reading("Problems that are served", array_of("problems", served), guarded=False)
+    described["responses"]["307"] = {"description": "A browser is led to the console"}
+    return described
 
 
 def _paths(problem: Problem, limits: Limits) -> Iterator[tuple[str, Schema]]:
@@ -159,13 +178,6 @@ def _paths(problem: Problem, limits: Limits) -> Iterator[tuple[str, Schema]]:
         f"{name}/versions/{{version}}/predict",
         {"post": {**named, "parameters": [*version, *_options()]}},
     )
-
-
-def example_row(problem: Problem) -> dict[str, Any]:
-    """A plausible row, such as a client sends it."""
-    drawn = problem.sample(1, np.random.default_rng(0)).iloc[0]
-    known = [name for name in problem.known_columns if name in drawn]
-    return {name: None if (value := drawn[name]) != value else value for name in known}
 
 
 def _brief() -> Schema:

@@ -14,6 +14,7 @@ EVERY = (405, 503)
 
 GUARDED = (401, 403)
 NAMED = (404,)
+QUERY = (422,)
 BODY = (400, 413, 415, 422)
 
 
@@ -24,6 +25,7 @@ def reading(
     tag: str = "Service",
     guarded: bool = True,
     named: bool = False,
+    asks: bool = False,
 ) -> Schema:
     """Describe a GET.
 
@@ -33,8 +35,14 @@ def reading(
         tag: Under which heading it stands: a problem's name, or Service.
         guarded: Whether it may need a key.
         named: Whether its path names something that may not be there.
+        asks: Whether its query can be wrong.
     """
-    refused = [*EVERY, *(GUARDED if guarded else ()), *(NAMED if named else ())]
+    refused = [
+        *EVERY,
+        *(GUARDED if guarded else ()),
+        *(NAMED if named else ()),
+        *(QUERY if asks else ()),
+    ]
     return {
         "tags": [tag],
         "summary": summary,

@@ -7,6 +7,8 @@ A schema is what the service takes: everything else it refuses. Where JSON Schem
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from ml_assets.feedback.events import KINDS, LONGEST_ID
 from ml_assets.problem import Field, Problem
 from ml_assets.serving.operations import ANY_JSON, Schema
@@ -90,6 +92,13 @@ def _rule(name: str, values: Mapping[str, Any]) -> Schema:
         case "less_than_or_equal_to", {"max_value": int() | float() as limit}:
             return {"maximum": limit}
     return {}
+
+
+def example_row(problem: Problem) -> dict[str, Any]:
+    """A plausible row, such as a client sends it."""
+    drawn = problem.sample(1, np.random.default_rng(0)).iloc[0]
+    known = [name for name in problem.known_columns if name in drawn]
+    return {name: None if (value := drawn[name]) != value else value for name in known}
 
 
 def answer_schema() -> Schema:
