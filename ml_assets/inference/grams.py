@@ -92,10 +92,7 @@ class GramTable:
 
     def _words(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Number the words of n texts, dropped ones left out; 0 for those not in the vocabulary."""
-        table = self._splitting.table
-        words = pc.ascii_split_whitespace(
-            pa.array([text.translate(table) for text in texts], pa.string())
-        )
+        words = pc.ascii_split_whitespace(_translated(texts, self._splitting.table))
         found = pc.index_in(words.values, value_set=self._known)
         numbers = pc.add(found, 1).fill_null(0).to_numpy()
         of_text = np.repeat(np.arange(len(texts)), np.diff(words.offsets.to_numpy()))
@@ -105,6 +102,15 @@ class GramTable:
     def _number(self, pair: Iterable[str]) -> int:
         first, second = (self._numbers[word] for word in pair)
         return first * self._base + second
+
+
+def _translated(texts: Sequence[str], table: str) -> pa.LargeStringArray:
+    """Replace the characters of n ASCII texts, all of them at once."""
+    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    bytes_ = "".join(texts).encode("ascii").translate(table.encode("ascii").ljust(256))
+    buffers = pa.py_buffer(offsets), pa.py_buffer(bytes_)
+    return pa.LargeStringArray.from_buffers(len(texts), *buffers)
 
 
 def can_occur(gram: Sequence[str], splitting: Splitting) -> bool:
