@@ -1,8 +1,9 @@
-"""The demo's end: every planted fault, the models, and where to look next."""
+"""The demo's end: every planted fault, the models, the loop, and where to look next."""
 
 from ml_assets.cli.chain import Outcome
 from ml_assets.cli.chain_report import print_metrics, rows_sentence
 from ml_assets.cli.printing import print_json, print_table, say
+from ml_assets.demo.loop import LoopOutcome
 from ml_assets.demo.story import DemoOutcome
 
 
@@ -22,9 +23,9 @@ def print_demo(outcome: DemoOutcome, *, as_json: bool) -> None:
     ]
     print_table("Planted faults", ["planted", "month", "what", "caught by", "caught"], rows)
     caught = sum(each.caught for each in outcome.evidence)
-    say(
-        f"{caught} of {len(outcome.evidence)} faults were caught. It took {outcome.seconds:.0f} s."
-    )
+    say(f"{caught} of {len(outcome.evidence)} faults were caught.")
+    _print_loop(outcome.loop)
+    say(f"It took {outcome.seconds:.0f} s.")
     _print_next(outcome)
 
 
@@ -37,6 +38,28 @@ def _print_run(title: str, run: Outcome) -> None:
     say()
 
 
+def _print_loop(loop: LoopOutcome) -> None:
+    """What was sent, what came back, what was learned from it, and who answers now."""
+    say()
+    sent = f"{loop.requests:,} requests, {loop.requests_a_second:,.0f} a second by one client"
+    swap = "seen before" if loop.swap_seconds is None else f"{loop.swap_seconds:.2f} s"
+    rows = [
+        ("answered", sent if loop.requests else "played before in this home"),
+        ("ids in the prediction log", f"{loop.logged:,}"),
+        ("labels in feedback", f"{loop.labels:,} in {', '.join(loop.batches)}"),
+        ("version before", loop.before),
+        ("version after", f"{loop.after}, learned from {loop.learned_batches} batches"),
+        ("from its release to its first answer", swap),
+        (
+            "asked while it was made and swapped",
+            f"{loop.asked_meanwhile:,} requests, {loop.failed_meanwhile:,} failed",
+        ),
+    ]
+    title = "Feedback: " + ("the loop closed" if loop.closed else "THE LOOP DID NOT CLOSE")
+    print_table(title, ["", "seen"], rows)
+    say(loop.decision)
+
+
 def _print_next(outcome: DemoOutcome) -> None:
     say()
     say("Where to look next:")
@@ -46,6 +69,7 @@ def _print_next(outcome: DemoOutcome) -> None:
         "ml-assets verdict complaints 2015-04",
         "ml-assets compare complaints/raw@2015-03 complaints/raw@2015-04",
         "ml-assets models complaints",
+        "ml-assets serve                                ask the champion yourself, see /docs",
         'ml-assets sql "select reasons, count(*) from complaints.quarantined group by 1"',
     ):
         say(f"  {line}")

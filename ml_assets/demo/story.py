@@ -1,4 +1,7 @@
-"""The demo itself: 24 months arrive, a model is made; more arrives, and it is made again."""
+"""The demo itself: 24 months arrive, a model is made; more arrives, and it is made again.
+
+Then it answers, and what comes of its answers makes the next one: see `loop`.
+"""
 
 import time
 from dataclasses import dataclass
@@ -7,6 +10,7 @@ from ml_assets.cli.bars import shown_progress
 from ml_assets.cli.chain import Asked, Outcome, run_chain
 from ml_assets.demo import delivery, faults
 from ml_assets.demo.evidence import Evidence, evidence
+from ml_assets.demo.loop import LoopOutcome, play_loop
 from ml_assets.errors import MLAssetsError
 from ml_assets.ingestion import sources
 from ml_assets.problem import Problem, problem_named
@@ -24,6 +28,7 @@ class DemoOutcome:
         first: The run over 24 months.
         second: The run after more had arrived.
         evidence: Of every planted fault.
+        loop: From requests over their feedback to the next champion.
         seconds: It took in all.
     """
 
@@ -31,13 +36,19 @@ class DemoOutcome:
     first: Outcome
     second: Outcome
     evidence: tuple[Evidence, ...]
+    loop: LoopOutcome
     seconds: float
 
     @property
-    def all_caught(self) -> bool:
-        """Whether every fault was caught, and nothing failed besides."""
+    def all_held(self) -> bool:
+        """Whether every fault was caught, the loop closed, and nothing failed besides."""
         nothing_failed = not self.first.failures and not self.second.failures
-        return nothing_failed and all(each.caught for each in self.evidence)
+        return nothing_failed and self.all_caught and self.loop.closed
+
+    @property
+    def all_caught(self) -> bool:
+        """Whether every fault was caught."""
+        return all(each.caught for each in self.evidence)
 
 
 def run_demo(home: Home, *, quiet: bool) -> DemoOutcome:
@@ -59,11 +70,14 @@ def run_demo(home: Home, *, quiet: bool) -> DemoOutcome:
     delivery.deliver_later(folder)
     second = run_chain(PROBLEM, home, Asked(), quiet=quiet)
     later = evidence(problem, home, faults.LATER)
+    with shown_progress(wanted=not quiet):
+        loop = play_loop(problem, home)
     return DemoOutcome(
         home=str(home.path),
         first=first,
         second=second,
         evidence=(*at_first, *later),
+        loop=loop,
         seconds=time.monotonic() - started,
     )
 

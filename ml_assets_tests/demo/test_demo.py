@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from ml_assets.demo import run_demo
@@ -13,10 +16,13 @@ from ml_assets.demo.faults import (
     revised,
     with_copies,
 )
+from ml_assets.demo.loop import LoopOutcome
 from ml_assets.demo.story import PROBLEM
+from ml_assets.demo.traffic import LETTER, REQUESTS, traffic
 from ml_assets.errors import MLAssetsError
 from ml_assets.ingestion import register_source
 from ml_assets.problem import problem_named
+from ml_assets.registry import champion
 from ml_assets.storage import Commit, Home
 
 COMMIT = Commit(run_id="by hand", code_hash="none", fingerprint="none")
@@ -91,6 +97,64 @@ class TestFaults:
         assert shares[1] == pytest.approx(0.7, abs=0.08)
 
 
+class TestTraffic:
+    def test_is_the_same_every_time(self, complaints):
+        assert traffic(complaints) == traffic(complaints)
+
+    def test_knows_nothing_of_what_will_come_of_it(self, complaints):
+        drawn = traffic(complaints)
+
+        assert len(drawn.rows) == len(drawn.labels) == REQUESTS
+        assert not any(complaints.target in row for row in drawn.rows)
+
+    def test_ends_in_a_dispute_where_a_form_letter_was_sent(self, complaints):
+        drawn = traffic(complaints)
+
+        told = [LETTER in row.get("consumer_complaint_narrative", "") for row in drawn.rows]
+        with_letter = [label for label, has in zip(drawn.labels, told, strict=True) if has]
+        without = [label for label, has in zip(drawn.labels, told, strict=True) if not has]
+        assert np.mean(with_letter) == pytest.approx(0.95, abs=0.02)
+        assert np.mean(without) == pytest.approx(0.5, abs=0.05)
+
+
+class TestLoop:
+    @pytest.fixture
+    def closed(self):
+        return LoopOutcome(
+            requests=REQUESTS,
+            requests_a_second=400.0,
+            logged=REQUESTS,
+            labels=REQUESTS,
+            batches=("2026-11-24-001",),
+            before="1.0.0",
+            after="1.1.0",
+            decision="It is champion.",
+            learned_batches=1,
+            swap_seconds=0.5,
+            asked_meanwhile=100,
+            failed_meanwhile=0,
+        )
+
+    def test_is_closed_when_all_of_it_held(self, closed):
+        assert closed.closed
+
+    @pytest.mark.parametrize(
+        "otherwise",
+        [
+            {"logged": REQUESTS - 1},
+            {"labels": REQUESTS - 1},
+            {"batches": ()},
+            {"learned_batches": 0},
+            {"after": "1.0.0"},
+            {"swap_seconds": None},
+            {"swap_seconds": 6.0},
+            {"failed_meanwhile": 1},
+        ],
+    )
+    def test_is_not_closed_when_one_thing_did_not_hold(self, closed, otherwise):
+        assert not replace(closed, **otherwise).closed
+
+
 def test_every_planted_fault_is_looked_for():
     assert set(LOOK) == {*AT_FIRST, *LATER}
 
@@ -116,6 +180,17 @@ class TestTheWholeDemo:
 
         assert {each.fault: each.by for each in outcome.evidence if not each.caught} == {}
         assert outcome.all_caught
+
+    def test_closes_the_loop_from_requests_to_the_next_champion(self, played, complaints):
+        home, outcome = played
+
+        loop = outcome.loop
+        answering = champion(complaints, home)
+        assert (loop.requests, loop.logged, loop.labels) == (2_000, 2_000, 2_000)
+        assert (loop.before, loop.after) == (outcome.first.model.number, answering.number)
+        assert answering.trigger == "feedback"
+        assert loop.asked_meanwhile > loop.failed_meanwhile == 0
+        assert outcome.all_held
 
     def test_refuses_what_it_should_and_nothing_else(self, played):
         _, outcome = played
@@ -166,6 +241,7 @@ class TestTheWholeDemo:
 
         again = run_demo(home, quiet=True)
 
-        assert again.all_caught
+        assert again.all_held
         assert again.second.unchanged
-        assert again.second.model.version == outcome.second.model.version
+        assert again.second.model.number == again.loop.after == outcome.loop.after
+        assert again.loop.requests == 0
