@@ -97,6 +97,8 @@ class Reviewing:
         wheel = await in_thread(flywheel, problem, home)
         return json_response(
             {
+                "positive": problem.config.label.positive,
+                "kind": problem.config.kind,
                 "weeks": [week._asdict() for week in weeks],
                 "batches": len(batches),
                 "sealed_labels": sum(batch.counts.labels for batch in batches),

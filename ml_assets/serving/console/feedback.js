@@ -9,18 +9,17 @@ const PAGE = 50;
 const COLUMNS = 7;
 
 export async function showFeedback(root, { problem, signal }) {
-  const [wheel, form, page] = await Promise.all([
+  const [wheel, page] = await Promise.all([
     get(`${problem}/flywheel`, signal),
-    get(`${problem}/form`, signal),
     get(`${problem}/feedback?limit=${PAGE}`, signal),
   ]);
   const refresh = h("button", { type: "button", class: "quiet", onclick: () => showFeedback(root, { problem, signal }) }, "Refresh");
   replace(
     root,
-    h("header", { class: "head split" }, h("div", {}, h("h1", {}, "Feedback"), h("p", { class: "soft" }, `A label of yes says: ${form.positive}`)), refresh),
+    h("header", { class: "head split" }, h("div", {}, h("h1", {}, "Feedback"), h("p", { class: "soft" }, `A label of yes says: ${wheel.positive}`)), refresh),
     h("div", { class: "columns wheel" }, weeks(wheel), numbers(wheel)),
     wheel.cycles.length > 0 && cycles(wheel),
-    newest(problem, form, page, signal),
+    newest(problem, wheel.kind, page, signal),
   );
 }
 
@@ -92,11 +91,11 @@ function tile(value, text) {
   return h("p", { class: "tile" }, h("span", { class: "value" }, value), " ", h("span", { class: "soft" }, text));
 }
 
-function newest(problem, form, page, signal) {
+function newest(problem, kind, page, signal) {
   const body = h("tbody", {});
   const foot = h("div", { class: "buttons" });
   const show = (some) => {
-    body.append(...some.events.flatMap((each) => event(each, form)));
+    body.append(...some.events.flatMap((each) => event(each, kind)));
     replace(foot, some.before && h("button", { type: "button", onclick: async () => show(await get(`${problem}/feedback?limit=${PAGE}&before=${some.before}`, signal)) }, "Older ones"));
   };
   show(page);
@@ -112,7 +111,7 @@ function newest(problem, form, page, signal) {
   );
 }
 
-function event(each, form) {
+function event(each, kind) {
   const { answer } = each;
   const detail = h("tr", { class: "detail", hidden: true }, h("td", { colspan: COLUMNS }));
   const open = h("button", { type: "button", class: "quiet small", "aria-expanded": "false", onclick: () => unfold(open, detail, answer) }, "row");
@@ -122,7 +121,7 @@ function event(each, form) {
       { class: each.is_taken_back ? "taken-back" : null },
       h("td", {}, moment(each.received_at)),
       h("td", {}, each.kind === "event" ? words(each.name) : each.kind, each.is_taken_back && h("span", { class: "hint" }, " taken back")),
-      h("td", {}, said(each, form.kind)),
+      h("td", {}, said(each, kind)),
       h("td", {}, each.source),
       h("td", { class: "nowrap" }, answer ? [plain(answer.prediction), " ", answer.decision !== null && label(answer.decision, "binary"), " ", agreement(each, answer)] : "–"),
       h("td", { class: "where" }, where(answer)),

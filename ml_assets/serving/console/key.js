@@ -25,7 +25,7 @@ function shown(reason) {
           dialog.close();
         },
       },
-      h("h2", {}, "This service asks for a key"),
+      h("h2", { id: "key-title" }, "This service asks for a key"),
       h("p", { class: "soft" }, reason),
       h("label", { for: "key-input" }, "API key"),
       input,
@@ -36,7 +36,7 @@ function shown(reason) {
       "dialog",
       {
         class: "key",
-        "aria-label": "API key",
+        "aria-labelledby": "key-title",
         oncancel: (event) => event.preventDefault(),
         onclose: () => {
           dialog.remove();

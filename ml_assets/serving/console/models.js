@@ -49,7 +49,7 @@ function champion(told, kpi) {
       h(
         "dl",
         { class: "facts" },
-        fact("Path", path(told.answering)),
+        fact("Path", path(told)),
         fact("Trained", `${words(own.algorithm)} · trigger: ${own.trigger} · `, day(own.created_at)),
         fact("Rows", Object.entries(trained.rows).map(([split, rows]) => `${rows.toLocaleString("en")} ${split}`).join(" · ") || "–"),
         trained.partitions > 0 && fact("Partitions", `${trained.partitions}, ${trained.first_partition} to ${trained.last_partition}`),
@@ -75,8 +75,8 @@ function leftOut(excluded) {
   );
 }
 
-function path(answering) {
-  if (!answering) return "not loaded";
+function path({ answering, champion: id }) {
+  if (answering?.version !== id) return "not loaded";
   if (answering.is_direct) return "direct look-ups";
   const why = Object.entries(answering.ways).filter(([, reason]) => reason);
   return h(
