@@ -5,6 +5,7 @@ durable and quick for many callers at once. `labels` is the rule that makes one 
 events. `batches` closes what has passed its label delay, `materialize` writes its rows to the lake
 where training sets find them (`contract` and `rows` say which). `policy` decides whether it is time
 to train again, `considering` brings it the facts, and `flywheel` tells what the labels were worth.
+`review` queues the answers that a person should label, `history` tells what was said lately.
 Who serves predictions, and who asks for a run, is decided elsewhere.
 """
 
