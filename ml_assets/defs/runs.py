@@ -110,12 +110,13 @@ def tick_here(definitions: dg.Definitions, sensor: str, *, home: Home) -> Finish
             definitions=definitions,
         ) as context,
     ):
-        found = definitions.resolve_sensor_def(sensor).evaluate_tick(context)
+        looking = definitions.resolve_sensor_def(sensor)
+        found = looking.evaluate_tick(context)
         for change in found.dynamic_partitions_requests or ():
             _change_partitions(instance, change)
         runs = tuple(
             _executed(
-                definitions.resolve_job_def(request.job_name or ""),
+                definitions.resolve_job_def(request.job_name or looking.targets[0].job_name),
                 instance,
                 home=home,
                 tags={**request.tags, RUN_KEY_TAG: request.run_key or ""},

@@ -1,8 +1,9 @@
+import shutil
 from contextlib import contextmanager
 
 import dagster as dg
 import pytest
-from quick import COMPLAINTS, Deployment, definitions_on
+from quick import COMPLAINTS, LOOP, Deployment, definitions_on, trained_home
 
 from ml_assets.ingestion import register_source
 from ml_assets.storage import Home
@@ -31,3 +32,26 @@ def deployed(tmp_path_factory):
 def deployment(deployed):
     with deployed() as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A home with a champion; tests work on copies of it."""
+    return trained_home(LOOP, tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture
+def copied(trained, tmp_path_factory):
+    """Open another copy of the home with a champion; Dagster's own records start anew."""
+
+    def copy():
+        path = tmp_path_factory.mktemp("copy") / "home"
+        shutil.copytree(trained.path, path, ignore=shutil.ignore_patterns("dagster"))
+        return Home.open(path, environment={})
+
+    return copy
+
+
+@pytest.fixture
+def opened(copied):
+    return copied()

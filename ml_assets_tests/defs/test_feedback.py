@@ -6,59 +6,16 @@ import shutil
 import numpy as np
 import pytest
 from answering import log_answers, say
-from quick import COMPLAINTS, GOOD, IN_EPOCHS, declared_with, definitions_on, deliver, key_of
+from quick import AT_ONCE, IN_EPOCHS, LOOP, declared_with, definitions_on, key_of, trained_home
 
 from ml_assets.defs.resources import utc_now
 from ml_assets.defs.runs import instance_of, run_here, tick_here
 from ml_assets.features import load_training_set
 from ml_assets.feedback import decisions, feedback_partitions, seal, sealed_batches
-from ml_assets.ingestion import register_source
 from ml_assets.registry import champion, versions
 from ml_assets.storage import Home
 
-AT_ONCE = {"label": {"delay_days": 0}, "feedback": {"implicit": {}}}
-"""Labels can be trusted as soon as they are there."""
-
-LOOP = declared_with(COMPLAINTS, **AT_ONCE, retraining={"min_new_labels": 50})
 SENSOR = "complaints_feedback"
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A home with a champion; tests work on copies of it."""
-    folder = tmp_path_factory.mktemp("trained")
-    return made(LOOP, folder)
-
-
-def made(declared, folder):
-    home = Home.open(folder / "home", environment={})
-    inbox = folder / "inbox"
-    inbox.mkdir()
-    register_source(declared.load(), home, inbox)
-    for month in GOOD:
-        deliver(inbox, month)
-    run = run_here(
-        definitions_on(home, declared), "complaints_refresh", home=home, partitions=GOOD
-    )
-    assert run.failures == ()
-    return home
-
-
-@pytest.fixture
-def copied(trained, tmp_path_factory):
-    """Open another copy of the home with a champion; Dagster's own records start anew."""
-
-    def copy():
-        path = tmp_path_factory.mktemp("copy") / "home"
-        shutil.copytree(trained.path, path, ignore=shutil.ignore_patterns("dagster"))
-        return Home.open(path, environment={})
-
-    return copy
-
-
-@pytest.fixture
-def opened(copied):
-    return copied()
 
 
 def earlier(**ago):
@@ -286,7 +243,7 @@ class TestStatefulRetraining:
         )
 
     def test_continues_the_champion_with_what_is_new(self, stateful, tmp_path):
-        home = made(stateful, tmp_path)
+        home = trained_home(stateful, tmp_path)
         before = champion(stateful.load(), home)
         learned(home, declared=stateful)
 

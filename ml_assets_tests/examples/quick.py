@@ -53,6 +53,11 @@ IN_EPOCHS = declared_with(
 )
 """The same, fitted by an estimator that leaves checkpoints."""
 
+AT_ONCE = {"label": {"delay_days": 0}, "feedback": {"implicit": {}}}
+"""Labels can be trusted as soon as they are there."""
+
+LOOP = declared_with(COMPLAINTS, **AT_ONCE, retraining={"min_new_labels": 50})
+
 defs = definitions_of(COMPLAINTS)
 """What a code server loads when it is started with `-m quick`."""
 
@@ -175,3 +180,19 @@ def deliver(inbox: Path, month: str, **how: int) -> Path:
     moment = next(_clock)
     os.utime(unfinished, (moment, moment))
     return unfinished.replace(path)
+
+
+def trained_home(declared: Declared, folder: Path) -> Home:
+    """A home in `folder` with some months of complaints and a champion."""
+    from ml_assets.defs.runs import run_here
+    from ml_assets.ingestion import register_source
+
+    home, inbox = Home.open(folder / "home", environment={}), folder / "inbox"
+    inbox.mkdir()
+    register_source(declared.load(), home, inbox)
+    for month in GOOD:
+        deliver(inbox, month)
+    definitions, job = definitions_on(home, declared), refresh_job(declared)
+    run = run_here(definitions, job, home=home, partitions=GOOD)
+    assert run.failures == ()
+    return home
