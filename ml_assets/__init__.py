@@ -37,3 +37,21 @@ def load(
     from ml_assets.inference.loading import load as load_model
 
     return load_model(name, version=version, home=home)
+
+
+def load_package(folder: "str | Path") -> "Predictor":
+    """Load the model of a package into this program, without a deployment.
+
+        model = ml_assets.load_package("complaints-1.4.0")
+        model.predict([{"product": "Mortgage", "issue": "Escrow", ...}])
+
+    Args:
+        folder: As `ml-assets package` wrote it.
+
+    Raises:
+        ArtifactError: If a file of it was changed, or its model was made by other code than what
+            is installed.
+    """
+    from ml_assets.inference.loading import load_package as load_packaged
+
+    return load_packaged(folder)

@@ -330,6 +330,36 @@ def feedback(
 
 
 @app.command()
+def package(
+    problem: ProblemArgument,
+    *,
+    to: Annotated[Path, typer.Option(help="Folder to write; must not exist yet.")],
+    version: Annotated[
+        str | None,
+        typer.Option(help="Id or number of a model version; by default the champion."),
+    ] = None,
+    lock: Annotated[
+        Path | None,
+        typer.Option(
+            help="A lock with hashes, such as requirements.lock, for the package's own."
+        ),
+    ] = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a model with its code, libraries and server as a folder that runs elsewhere.
+
+    The folder's README.md says how to install, serve and embed it.
+    """
+    from ml_assets.cli.packaging import package as write
+    from ml_assets.cli.packaging import print_package
+    from ml_assets.storage import Home
+
+    made = write(problem, Home.open(home), version, to, lock=lock)
+    print_package(made, as_json=json)
+
+
+@app.command()
 def ui(
     *,
     port: Annotated[int, typer.Option(help="Of Dagster, on 127.0.0.1.")] = 3000,

@@ -6,6 +6,7 @@ from ml_assets.errors import VersionNotFound
 from ml_assets.inference.predictor import Predictor
 from ml_assets.problem import Problem, problem_named
 from ml_assets.registry import champion, load_bundle, version_named
+from ml_assets.registry.package import open_package
 from ml_assets.storage import Home
 
 
@@ -29,3 +30,10 @@ def load_predictor(problem: Problem, home: Home, version: str | None = None) -> 
 def load(name: str, *, version: str | None = None, home: str | Path | None = None) -> Predictor:
     """Load a problem's model into this program; see `ml_assets.load`."""
     return load_predictor(problem_named(name), Home.open(home), version)
+
+
+def load_package(folder: str | Path) -> Predictor:
+    """Load the model of a package into this program; see `ml_assets.load_package`."""
+    package = open_package(Path(folder))
+    problem = problem_named(package.contents.problem)
+    return Predictor(problem, package.bundle(problem), version=package.contents.version)
