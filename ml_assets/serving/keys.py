@@ -5,9 +5,11 @@ changed: one that is lost is revoked, and another is made.
 """
 
 import hashlib
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Literal, NamedTuple, get_args
 
 import sqlalchemy as sa
@@ -23,6 +25,9 @@ PREFIX = "mla_"
 """So that a key that leaked into a file is found by its looks."""
 
 LONGEST_NAME = 100
+
+HOST = re.compile(r"(?:\[(?P<six>[^\[\]]*)\]|(?P<name>[^:]*))(?::[0-9]*)?")
+"""A name or an address, perhaps with a port."""
 
 api_keys = sa.Table(
     "api_keys",
@@ -131,6 +136,36 @@ def known_keys(home: Home) -> dict[str, Key]:
             row.hash: Key(row.name, frozenset(row.roles.split()))
             for row in connection.execute(query)
         }
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, whom nobody else can reach by it."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def require_own_host(header: str | None) -> None:
+    """Refuse a request that came by the name of another host; for what nobody needs a key for.
+
+    A page of a stranger can give its own name the address of this machine, and would then be
+    let read what a browser here can read.
+
+    Args:
+        header: The request's `Host`.
+
+    Raises:
+        RequestRefused: If it is not a name of this machine.
+    """
+    found = HOST.fullmatch(header or "")
+    host = (found["six"] or found["name"]) if found else header
+    if not is_loopback(host or ""):
+        raise RequestRefused(
+            403,
+            f"Without keys, rows are shown to this machine only, and this request is for {host!r}. "
+            "Ask 127.0.0.1, or serve with --keys.",
+        )
 
 
 def hash_of(key: str) -> str:

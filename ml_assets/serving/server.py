@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -19,7 +18,7 @@ import uvicorn
 from ml_assets.errors import MLAssetsError
 from ml_assets.problem import Problem, problem_named, problems
 from ml_assets.serving.app import application
-from ml_assets.serving.keys import known_keys
+from ml_assets.serving.keys import is_loopback, known_keys
 from ml_assets.serving.reading import Limits
 from ml_assets.serving.supervising import supervise
 from ml_assets.storage import Home
@@ -129,14 +128,6 @@ def served_problems(settings: Settings) -> Sequence[Problem]:
         ProblemError: If one of them is not installed.
     """
     return [problem_named(name) for name in settings.problems] or problems()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, whom nobody else can reach by it."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _require_a_key(settings: Settings) -> None:

@@ -14,7 +14,7 @@ from ml_assets.errors import MLAssetsError, RequestRefused
 from ml_assets.feedback import GroupCommit
 from ml_assets.problem import Problem
 from ml_assets.serving.deployments import Deployments, Live
-from ml_assets.serving.keys import Key, Role, require
+from ml_assets.serving.keys import Key, Role, require, require_own_host
 from ml_assets.serving.reading import Limits
 from ml_assets.serving.refusals import STORE_FAILED, refusal
 from ml_assets.serving.shared_counts import SharedCounts
@@ -132,6 +132,8 @@ class Service:
         try:
             if role is not None:
                 require(self.keys, request.headers.get("authorization"), role)
+            if role == "review" and self.keys is None:
+                require_own_host(request.headers.get("host"))
             async with asyncio.timeout(self.limits.seconds):
                 return await handler(request)
         except TimeoutError:

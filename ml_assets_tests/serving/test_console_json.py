@@ -210,6 +210,19 @@ class TestFeedback:
         assert (told["batches"], told["cycles"], told["decision"]) == (0, [], None)
 
 
+class TestWithoutKeys:
+    @pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "192.0.2.1", "["])
+    def test_shows_rows_to_this_machine_only(self, client, host):
+        answer = client.get("/complaints/review", headers={"host": host})
+
+        assert answer.status_code == 403
+        assert "Without keys, rows are shown to this machine only" in answer.json()["detail"]
+
+    @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8080", "[::1]:8080"])
+    def test_shows_them_by_each_of_its_names(self, client, host):
+        assert client.get("/complaints/review", headers={"host": host}).status_code == 200
+
+
 class TestKeys:
     REVIEW = ("review", "feedback", "flywheel", "rows/newest")
     PREDICT = ("overview", "form", "rows/example")
