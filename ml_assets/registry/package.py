@@ -203,7 +203,6 @@ def _write_texts(problem: Problem, version: ModelVersion, folder: Path) -> None:
         python=python,
         minor=minor,
         platform=_platform(),
-        folder=folder.name,
     )
     texts = {
         "README.md": readme,

@@ -84,7 +84,7 @@ As an image: `docker build -t {problem} .`, then
 ```python
 import ml_assets
 
-model = ml_assets.load_package("{folder}")
+model = ml_assets.load_package("path/of/this/folder")
 model.predict([{{...}}])
 ```
 """
