@@ -324,6 +324,17 @@ def _named_by_content(event: FeedbackEvent, given: Mapping[str, object]) -> str:
     return hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
 
 
+def is_taken_back() -> sa.Exists:
+    """The condition, of an event in a query, that somebody took it back."""
+    e, later = feedback_events.c, feedback_events.alias("taken_back").c
+    return sa.exists().where(
+        later.prediction_id == e.prediction_id,
+        later.problem == e.problem,
+        later.kind == "retraction",
+        later.name == e.id,
+    )
+
+
 def events_of(
     connection: sa.Connection, problem: Problem, prediction_ids: Iterable[str]
 ) -> list[FeedbackEvent]:

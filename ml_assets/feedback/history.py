@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from ml_assets.feedback.batches import Batch, is_in, label_wait, sealed_batches
-from ml_assets.feedback.events import FeedbackEvent, events_of, feedback_events
+from ml_assets.feedback.events import FeedbackEvent, events_of, feedback_events, is_taken_back
 from ml_assets.feedback.labels import standing
 from ml_assets.feedback.log import LoggedPrediction, in_chunks, predictions
 from ml_assets.problem import Problem
@@ -41,7 +41,7 @@ class Told(NamedTuple):
 
 
 class WeekOfEvents(NamedTuple):
-    """How many answers something was said about in a week."""
+    """How many answers something was said about in a week, and not taken back."""
 
     begins_on: date
     """A Monday."""
@@ -152,5 +152,6 @@ def _count_answers(
         e.received_at >= monday,
         e.received_at < monday + timedelta(weeks=1),
         e.kind.in_(kinds),
+        ~is_taken_back(),
     )
     return connection.scalar(query) or 0

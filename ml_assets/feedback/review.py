@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from ml_assets.feedback.events import feedback_events
+from ml_assets.feedback.events import feedback_events, is_taken_back
 from ml_assets.feedback.log import LoggedPrediction, predictions
 from ml_assets.inference.predictor import THRESHOLD
 from ml_assets.problem import Problem
@@ -95,7 +95,7 @@ def count_reviewed(problem: Problem, home: Home, *, since: datetime) -> int:
         e.received_at >= since,
         e.kind.in_(["label", "correction"]),
         e.source.startswith(REVIEWER, autoescape=True),
-        ~_is_taken_back(feedback_events),
+        ~is_taken_back(),
     )
     with home.store.connect() as connection:
         return connection.scalar(query) or 0
@@ -129,15 +129,5 @@ def _is_labelled(prediction_id: sa.ColumnElement[str], problem: Problem) -> sa.E
         e.prediction_id == prediction_id,
         e.problem == problem.name,
         e.kind.in_(["label", "correction"]),
-        ~_is_taken_back(feedback_events),
-    )
-
-
-def _is_taken_back(events: sa.Table) -> sa.Exists:
-    e, later = events.c, feedback_events.alias("taken_back").c
-    return sa.exists().where(
-        later.prediction_id == e.prediction_id,
-        later.problem == e.problem,
-        later.kind == "retraction",
-        later.name == e.id,
+        ~is_taken_back(),
     )

@@ -157,6 +157,8 @@ class TestWeeks:
         say(first, correction=0, now=now)
         say(first, label=1, now=now, event_id="again")
         say(second, rating=5, now=now)
+        say(second, label=1, now=now, event_id="in error")
+        say(second, retraction="in error", now=now)
 
         assert events_by_week(problem, home, now=now, weeks=3) == [
             WeekOfEvents(date(2026, 11, 2), labels=0, signs=0),

@@ -137,7 +137,7 @@ function said(each, kind) {
 }
 
 function agreement(each, answer) {
-  if (answer.decision === null || !["label", "correction"].includes(each.kind)) return null;
+  if (answer.decision === null || each.is_taken_back || !["label", "correction"].includes(each.kind)) return null;
   const agrees = Boolean(each.value) === answer.decision;
   return h("span", { class: agrees ? "good" : "bad" }, agrees ? "agrees" : "differs");
 }

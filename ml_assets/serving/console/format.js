@@ -55,7 +55,7 @@ export function label(value, kind) {
 export function ruleInWords(rule, field) {
   const text = rule.startsWith(`${field}: `) ? rule.slice(field.length + 2) : rule;
   const pattern = text.match(/^str_matches\((.*)\)$/s);
-  if (pattern) return `must look like ${pattern[1]}`;
+  if (pattern) return `must look like ${pattern[1].replace(/^'\^?|\$?'$/g, "")}`;
   const length = text.match(/^str_length\((\w+), (\w+)\)$/);
   if (length) return `must have ${length[1] === "None" ? 0 : length[1]} to ${length[2]} characters`;
   const limit = text.match(/^(greater_than_or_equal_to|less_than_or_equal_to|greater_than|less_than)\((.*)\)$/);

@@ -200,7 +200,7 @@ class Trial {
       h(
         "div",
         { class: "buttons" },
-        h("button", { type: "button", onclick: () => this.back(this.base.row) }, "Back to the first row"),
+        h("button", { type: "button", onclick: () => this.back(this.base.row) }, "Undo all"),
         h("button", { type: "button", class: "quiet", onclick: () => this.keep(row, answer) }, "Go on from here"),
       ),
       this.about(answer),
@@ -268,8 +268,8 @@ class Field {
       h("label", { for: id }, words(field.name), field.is_required && h("span", { class: "needed", title: "needed" }, " •")),
       this.input,
       field.suggestions.length > 0 && field.kind === "text" && h("datalist", { id: `${id}-list` }, field.suggestions.map((each) => h("option", { value: each }))),
-      h("p", { class: "hint", id: `${id}-hint` }, about),
       this.error,
+      h("p", { class: "hint", id: `${id}-hint` }, about),
     );
     this.input.setAttribute("aria-describedby", `${id}-hint ${id}-error`);
   }
