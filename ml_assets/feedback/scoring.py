@@ -222,7 +222,7 @@ def _logged(
                 problem=problem.name,
                 model_version=predictor.version,
                 at=now,
-                input=input_text(row, kept),
+                input=input_text({**row, **(answer.asked or {})}, kept),
                 features_hash=features_hash(answer.features.values()),
                 prediction=answer.prediction.value,
                 decision=answer.prediction.decision,

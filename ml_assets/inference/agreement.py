@@ -27,14 +27,19 @@ ODD_TEXTS = (" padded ", "", "Stra\u00dfe \u0130\u0131", "a\u00a0b\u200bc", "x" 
 
 def trial_rows(problem: Problem, rows: int, *, seed: int = 0) -> list[dict[str, Any]]:
     """Draw plausible rows, and change one value in each: to a missing one, or to an odd text."""
+    changes = list(_changes(problem))
+    return [
+        row | changes[place % len(changes)]
+        for place, row in enumerate(sampled_rows(problem, rows, seed=seed))
+    ]
+
+
+def sampled_rows(problem: Problem, rows: int, *, seed: int = 0) -> list[dict[str, Any]]:
+    """Draw plausible rows as a client sends them: what is known at the moment of prediction."""
     drawn = problem.sample(rows, np.random.default_rng(seed))
     known = drawn[[name for name in problem.known_columns if name in drawn]].astype(object)
     plain = known.where(known.notna(), None).to_dict("records")
-    changes = list(_changes(problem))
-    return [
-        {str(name): value for name, value in row.items()} | changes[place % len(changes)]
-        for place, row in enumerate(plain)
-    ]
+    return [{str(name): value for name, value in row.items()} for row in plain]
 
 
 def differing_input(

@@ -1,9 +1,10 @@
 """From raw rows to predictions: the one path of the service, of batches and of embedded use.
 
 A row is held to the known part of the contract (`inputs`), becomes features (`featuring`) and is
-answered by the model (`compiled`). Each of the three has a direct way for single rows and the way
-that training took, through frames, Pandera and scikit-learn, which says what is right: the direct
-ways are compared with it on sampled rows whenever a predictor is made, and left where they differ.
+answered by the model (`compiled`), between the `hooks` of the problem where it has any. Each of the
+three has a direct way for single rows and the way that training took, through frames, Pandera and
+scikit-learn, which says what is right: the direct ways are compared with it on sampled rows whenever
+a predictor is made, and left where they differ.
 Logging, limits and who may ask are for whoever answers requests.
 """
 
@@ -22,8 +23,10 @@ from ml_assets.inference.agreement import (
     differing_input,
     trial_rows,
 )
+from ml_assets.inference.columns import Row
 from ml_assets.inference.compiled import Compiled, compile_pipeline
 from ml_assets.inference.featuring import Features, Featuring, features_of, frame_of
+from ml_assets.inference.hooks import Hooks
 from ml_assets.inference.inputs import Inputs
 from ml_assets.problem import Problem
 from ml_assets.registry import Bundle
@@ -51,6 +54,10 @@ class Answer(NamedTuple):
 
     prediction: Prediction
     features: Features
+    asked: Mapping[str, Any] | None = None
+    """The row as the request hook left it; None without one, when it is as it was sent."""
+    shown: Mapping[str, Any] | None = None
+    """What the response hook adds for the client."""
 
 
 class Ways(NamedTuple):
@@ -83,6 +90,7 @@ class Predictor:
         self.version = version
         self.inputs = Inputs(problem)
         self.featuring = Featuring(problem, bundle.manifest.signature.features)
+        self._hooks = Hooks(problem) if problem.hooks else None
         self._compiled: Compiled | None = None
         self._not_compiled: str | None = None
         try:
@@ -102,7 +110,8 @@ class Predictor:
         Args:
             rows: n mappings from column to value as a source or JSON has them, or a frame or
                 Arrow table of them; columns of the contract that are not known yet are ignored,
-                and of a frame or table those that the contract does not have.
+                and of a frame or table those that the contract does not have. A request hook
+                gets them all, and says what the contract is asked of.
 
         Returns:
             n predictions.
@@ -115,18 +124,39 @@ class Predictor:
 
     def answer(self, row: Mapping[str, Any]) -> Answer:
         """Answer one raw row; see `predict`."""
+        if self._hooks is not None:
+            return self._hooked(self._hooks, [row])[0]
         (held,) = self.inputs.hold([row])
+        return self._of_one(held)
+
+    def answers(self, rows: Sequence[Mapping[str, Any]]) -> list[Answer]:
+        """Answer raw rows; see `predict`."""
+        if self._hooks is not None:
+            return self._hooked(self._hooks, rows)
+        if len(rows) == 1:
+            return [self.answer(rows[0])]
+        return self._of_many(self.inputs.hold(rows))
+
+    def _hooked(self, hooks: Hooks, rows: Sequence[Mapping[str, Any]]) -> list[Answer]:
+        """Answer rows of a problem that has hooks."""
+        asked = hooks.asked(rows)
+        held = self.inputs.hold(asked)
+        answers = [self._of_one(held[0])] if len(held) == 1 else self._of_many(held)
+        shown = hooks.shown([answer.prediction.value for answer in answers], rows, held)
+        return [
+            answer._replace(asked=row, shown=more)
+            for answer, row, more in zip(answers, asked, shown, strict=True)
+        ]
+
+    def _of_one(self, held: Row) -> Answer:
         features = self.featuring.one(held)
         value = self._compiled.one(features) if self._compiled else math.nan
         if math.isnan(value):
             (value,) = self._by_pipeline([features]).tolist()
         return Answer(self._prediction(value), features)
 
-    def answers(self, rows: Sequence[Mapping[str, Any]]) -> list[Answer]:
-        """Answer raw rows; see `predict`."""
-        if len(rows) == 1:
-            return [self.answer(rows[0])]
-        features = self.featuring.many(self.inputs.hold(rows))
+    def _of_many(self, held: Sequence[Row]) -> list[Answer]:
+        features = self.featuring.many(held)
         values = self._values(features).tolist()
         return [
             Answer(self._prediction(v), each) for v, each in zip(values, features, strict=True)
@@ -184,6 +214,8 @@ class Predictor:
     def _as_mappings(self, rows: Rows) -> Sequence[Mapping[str, Any]]:
         if isinstance(rows, pd.DataFrame):
             rows = pa.Table.from_pandas(rows, preserve_index=False)
+        if isinstance(rows, pa.Table) and self.problem.request_hook:
+            return rows.to_pylist()
         if isinstance(rows, pa.Table):
             names = [name for name in rows.column_names if name in self.inputs.columns]
             return rows.select(names).to_pylist()

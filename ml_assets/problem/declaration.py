@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Role = Literal["id", "time", "target", "input", "sensitive", "ignored"]
 
+RequestHook = Callable[[dict[str, Any]], Mapping[str, Any]]
+ResponseHook = Callable[[float, Mapping[str, Any]], Mapping[str, Any]]
+
 
 class Field(NamedTuple):
     """One column of a contract."""
@@ -51,6 +54,10 @@ class Problem:
         features: Rows that hold the contract, n rows, to their features: n rows, same index.
         sample: Draws n plausible rows as a source would deliver them: all text, some missing.
         config: The values of `config.yaml`.
+        request_hook: A row as a client sends it, to the row that the contract is asked of. What
+            the contract takes already it leaves as it is, since training never sees the hook.
+        response_hook: A prediction, and its row in the types of the contract beside what else the
+            client sent, to what is shown with the prediction: values as JSON has them, by name.
     """
 
     name: str
@@ -59,6 +66,13 @@ class Problem:
     features: "Callable[[pd.DataFrame], pd.DataFrame]"
     sample: "Callable[[int, np.random.Generator], pd.DataFrame]"
     config: Config
+    request_hook: RequestHook | None = None
+    response_hook: ResponseHook | None = None
+
+    @property
+    def hooks(self) -> tuple[Callable[..., Any], ...]:
+        """Those that there are."""
+        return tuple(hook for hook in (self.request_hook, self.response_hook) if hook)
 
     @cached_property
     def schema(self) -> "pa.DataFrameSchema":

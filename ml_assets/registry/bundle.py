@@ -6,8 +6,8 @@
     requirements.txt   the libraries that it was fitted with
 
 The same inputs give the same bytes. A bundle is opened against the problem as it is installed:
-when the contract or the features are computed by other code than the model learned from, its
-answers would be possible and wrong, so it is refused.
+when contract, features or hooks are other code than the model was made with, its answers would be
+possible and wrong, so it is refused.
 """
 
 import warnings
@@ -25,7 +25,7 @@ from ml_assets.features.view import feature_code_hash
 from ml_assets.fingerprint import library_versions, source_hash
 from ml_assets.problem import Problem
 from ml_assets.registry.frozen import freeze, model_hash, thaw
-from ml_assets.registry.manifest import FORMAT, Manifest
+from ml_assets.registry.manifest import FORMAT, NO_HOOKS, Manifest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,6 +165,11 @@ def contract_code_hash(problem: Problem) -> str:
     return source_hash(problem.contract)
 
 
+def hooks_code_hash(problem: Problem) -> str:
+    """Source of the hooks and their helpers."""
+    return source_hash(*problem.hooks) if problem.hooks else NO_HOOKS
+
+
 def _require_same_code(manifest: Manifest, problem: Problem) -> None:
     """Refuse a bundle whose rows went through other code than rows would here."""
     if manifest.problem != problem.name:
@@ -174,6 +179,7 @@ def _require_same_code(manifest: Manifest, problem: Problem) -> None:
     installed = {
         "contract": contract_code_hash(problem),
         "features": feature_code_hash(problem),
+        "hooks": hooks_code_hash(problem),
     }
     differing = [
         f"the code of {name} is {hashed[:12]} here and {getattr(manifest.code, name)[:12]} there"

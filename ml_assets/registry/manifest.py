@@ -66,12 +66,16 @@ class Algorithm(Section):
     kpi: str
 
 
+NO_HOOKS = "none"
+
+
 class Code(Section):
     """Hashes of the source that rows went through, helpers included."""
 
     contract: str
     features: str
     training: str
+    hooks: str = NO_HOOKS
 
 
 class Signature(Section):

@@ -19,7 +19,7 @@ from ml_assets.errors import ArtifactError
 from ml_assets.evaluation import measure
 from ml_assets.features import TrainingSet, feature_code_hash, load_training_set
 from ml_assets.problem import Problem
-from ml_assets.registry.bundle import contract_code_hash, save_bundle
+from ml_assets.registry.bundle import contract_code_hash, hooks_code_hash, save_bundle
 from ml_assets.registry.course import course_of, finite
 from ml_assets.registry.manifest import Algorithm, Code, Data, Manifest, Signature
 from ml_assets.registry.measuring import metric_names
@@ -143,6 +143,7 @@ def manifest_of(problem: Problem, home: Home, trained: Trained) -> Manifest:
             contract=contract_code_hash(problem),
             features=feature_code_hash(problem),
             training=training_code_hash(),
+            hooks=hooks_code_hash(problem),
         ),
         signature=Signature(
             features=_feature_types(home, made_from, trained.feature_names),

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
+import orjson
+
 from ml_assets.errors import RequestRefused
 from ml_assets.inference import Answer
 from ml_assets.problem import Problem
@@ -106,12 +108,17 @@ def inputs_of(problem: Problem) -> list[Slot]:
 
 
 def outputs_of(problem: Problem) -> list[Slot]:
-    """What a model answers with; a regression decides nothing."""
+    """What a model answers with; a regression decides nothing.
+
+    What a response hook adds is one object of JSON for each row.
+    """
     decision = [Slot("decision", DATATYPES["BOOL"])] if problem.config.kind == "binary" else []
+    shown = [Slot("shown", DATATYPES["BYTES"])] if problem.response_hook else []
     return [
         Slot("prediction", DATATYPES["FP64"]),
         *decision,
         Slot("prediction_id", DATATYPES["BYTES"]),
+        *shown,
     ]
 
 
@@ -149,4 +156,6 @@ def _values(output: str, answers: Sequence[Answer], ids: Sequence[str]) -> Seque
             return [answer.prediction.value for answer in answers]
         case "decision":
             return [answer.prediction.decision for answer in answers]
+        case "shown":
+            return [orjson.dumps(answer.shown).decode() for answer in answers]
     return ids

@@ -101,7 +101,8 @@ def _logged(
             problem=problem,
             model_version=version,
             at=at,
-            input=input_text(row, live.kept),
+            # What the contract read, since training and checks read the log by the contract.
+            input=input_text(row if answer.asked is None else answer.asked, live.kept),
             features_hash=features_hash(answer.features.values()),
             prediction=answer.prediction.value,
             decision=answer.prediction.decision,
@@ -117,9 +118,11 @@ def json_response(body: object) -> Response:
 
 
 def _answer(id_: str, answer: Answer, *, with_features: bool) -> dict[str, Any]:
-    found = {
+    found: dict[str, Any] = {
         "id": id_,
         "prediction": answer.prediction.value,
         "decision": answer.prediction.decision,
     }
+    if answer.shown is not None:
+        found["shown"] = answer.shown
     return {**found, "features": answer.features} if with_features else found

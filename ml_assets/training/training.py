@@ -75,7 +75,7 @@ def training_fingerprint(
     """Everything that a model is made from; the same fingerprint needs no training.
 
     Args:
-        problem: Its contract and features by their source, and its configuration, count.
+        problem: Its contract, features and hooks by their source, and its configuration, count.
         training_set: Counts by the content of its rows and partitions.
         parent: Version that would be continued.
     """
@@ -83,7 +83,7 @@ def training_fingerprint(
     training = config.training.model_dump(exclude={"checkpoint_every"})
     return fingerprint(
         training_set=training_set.id,
-        features=source_hash(problem.features, problem.contract),
+        features=source_hash(problem.features, problem.contract, *problem.hooks),
         code=training_code_hash(),
         training=training,
         # Order decides ties between estimators, and the order of a model's columns.

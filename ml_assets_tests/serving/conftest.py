@@ -189,6 +189,16 @@ def world_in(folder, pipelines):
     )
 
 
+@pytest.fixture(scope="session")
+def world_of():
+    """Makes a home of any problem, without a model."""
+
+    def make(problem, folder):
+        return World(Home.open(folder, environment={}), problem, [], Clock(), folder)
+
+    return make
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, pipelines):
     """A home with a champion, shared by tests that do not move it."""
