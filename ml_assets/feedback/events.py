@@ -43,6 +43,7 @@ feedback_events = append_only(
         sa.Column("received_at", UTCDateTime, nullable=False),
         sa.Column("source", sa.String(200), nullable=False),
         sa.UniqueConstraint("problem", "id"),
+        sa.Index("feedback_events_in_order", "problem", "sequence"),
         sa.Index("feedback_events_by_time", "problem", "received_at", "kind", "prediction_id"),
         sqlite_autoincrement=True,
     )
