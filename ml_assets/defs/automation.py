@@ -90,7 +90,7 @@ def _source_sensor(declared: Declared) -> dg.SensorDefinition:
         from ml_assets.defs.waiting import waiting
 
         close_abandoned_runs(context.instance, home.open().path)
-        going_on = busy(context.instance, refresh_job(declared))
+        going_on = busy(context.instance, refresh_job(declared), now=utc_now())
         if going_on is not None:
             return dg.SkipReason(going_on)
         return _request(context.instance, declared, waiting(declared.load(), home.open()))

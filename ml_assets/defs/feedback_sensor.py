@@ -115,9 +115,8 @@ def _by_policy(
     from ml_assets.feedback import decide, facts
     from ml_assets.registry import versions
 
-    going_on = busy(
-        instance, *(name(declared) for name in (refresh_job, feedback_job, retrain_job))
-    )
+    names = (name(declared) for name in (refresh_job, feedback_job, retrain_job))
+    going_on = busy(instance, *names, now=utc_now())
     problem = declared.load()
     if going_on or not versions(problem, home):
         return (

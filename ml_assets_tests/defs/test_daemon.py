@@ -1,34 +1,27 @@
 """With Dagster's real daemon, code server and web server, on the loopback only."""
 
 import json
-import os
-import signal
 import socket
-import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.utils import make_new_backfill_id
+from programs import started, wait_until
 from quick import BAD, BROKEN_ROWS, COMPLAINTS, GOOD, MONTHS, Deployment, defs, deliver, key_of
 
-from ml_assets.defs.instance import dagster_home
 from ml_assets.defs.runs import instance_of
 from ml_assets.ingestion import register_source
 from ml_assets.registry import champion
 from ml_assets.storage import Home
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 CHAIN = ("raw", "validated", "quarantined", "features")
 
 START_SECONDS = 240
 WORK_SECONDS = 400
-STOP_SECONDS = 60
 
 pytestmark = pytest.mark.slow
 
@@ -41,57 +34,6 @@ def deployment(tmp_path):
     register_source(COMPLAINTS.load(), home, inbox)
     with instance_of(home.path) as instance:
         yield Deployment(home=home, inbox=inbox, instance=instance, definitions=defs)
-
-
-@contextmanager
-def started(command, home):
-    """Run a program in a session of its own; afterwards nothing of it is left."""
-    log = home.path / "program.log"
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(dagster_home(home.path)),
-        "ML_ASSETS_HOME": str(home.path),
-        "PYTHONPATH": os.pathsep.join([str(EXAMPLES), *filter(None, sys.path)]),
-    }
-    with log.open("w") as output:
-        program = subprocess.Popen(
-            command,
-            cwd=home.path,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            yield log
-            program.terminate()
-            wait_until(lambda: not is_alive(program), STOP_SECONDS, log)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(program.pid, signal.SIGKILL)
-            program.wait()
-
-
-def is_alive(program):
-    """Whether anything of the session that was started for a program is still there."""
-    program.poll()
-    try:
-        os.killpg(program.pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_until(has_come, seconds, log):
-    """Wait for something to come true; when it does not, show what the program said."""
-    deadline = time.monotonic() + seconds
-    while not (found := has_come()):
-        if time.monotonic() > deadline:
-            pytest.fail(
-                f"It did not come within {seconds} seconds:\n{log.read_text()[-4_000:]}"
-            )
-        time.sleep(0.5)
-    return found
 
 
 def backfill_of(deployment, months):

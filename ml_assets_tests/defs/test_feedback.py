@@ -3,6 +3,7 @@
 import datetime as dt
 import shutil
 
+import dagster as dg
 import numpy as np
 import pytest
 from answering import log_answers, say
@@ -11,7 +12,13 @@ from quick import AT_ONCE, IN_EPOCHS, LOOP, declared_with, definitions_on, key_o
 from ml_assets.defs.resources import utc_now
 from ml_assets.defs.runs import instance_of, run_here, tick_here
 from ml_assets.features import load_training_set
-from ml_assets.feedback import decisions, feedback_partitions, seal, sealed_batches
+from ml_assets.feedback import (
+    decisions,
+    feedback_partitions,
+    materialize_pending,
+    seal,
+    sealed_batches,
+)
 from ml_assets.registry import champion, versions
 from ml_assets.storage import Home
 
@@ -166,6 +173,27 @@ class TestSensor:
         assert tags(opened, run)["ml_assets/trigger"] == "code"
         assert newest(opened).run_id == run.run_id
         assert again.runs == ()
+
+    def test_waits_for_a_lost_run_that_dagster_starts_again(self, opened):
+        learned(opened)
+        seal(LOOP.load(), opened, now=utc_now())
+        list(materialize_pending(LOOP.load(), opened, run_id="lost", now=utc_now()))
+        with instance_of(opened.path) as instance:
+            run = instance.create_run_for_job(
+                definitions_on(opened, LOOP).resolve_job_def("complaints_feedback"),
+                tags={"dagster/will_retry": "true"},
+                status=dg.DagsterRunStatus.FAILURE,
+            )
+        waiting = look(opened)
+        with instance_of(opened.path) as instance:
+            instance.add_run_tags(run.run_id, {"dagster/auto_retry_run_id": "another"})
+
+        (retraining,) = look(opened).runs
+
+        assert waiting.reason.endswith(
+            f"Run {run.run_id[:8]} was lost, and is about to be started again."
+        )
+        assert newest(opened).run_id == retraining.run_id
 
     def test_does_only_what_the_policy_lists(self, opened):
         by_hand = declared_with(LOOP, retraining={"triggers": ["schedule"]})
