@@ -35,7 +35,7 @@ feedback_events = append_only(
         sa.Column("sequence", BIG, primary_key=True, autoincrement=True),
         sa.Column("problem", sa.String(100), nullable=False),
         sa.Column("id", sa.String(LONGEST_ID), nullable=False),
-        sa.Column("prediction_id", sa.String(36), nullable=False, index=True),
+        sa.Column("prediction_id", sa.String(36), nullable=False),
         sa.Column("kind", sa.String(20), nullable=False),
         sa.Column("name", sa.String(100), nullable=True),
         sa.Column("value", sa.Double, nullable=True),
@@ -43,8 +43,8 @@ feedback_events = append_only(
         sa.Column("received_at", UTCDateTime, nullable=False),
         sa.Column("source", sa.String(200), nullable=False),
         sa.UniqueConstraint("problem", "id"),
-        sa.Index("feedback_events_in_order", "problem", "sequence"),
-        sa.Index("feedback_events_by_time", "problem", "received_at", "kind", "prediction_id"),
+        sa.Index("feedback_events_of_a_prediction", "prediction_id", "problem", "sequence"),
+        sa.Index("feedback_events_by_time", "problem", "received_at", "sequence"),
         sqlite_autoincrement=True,
     )
 )

@@ -109,8 +109,10 @@ def _newest_events(problem: Problem, limit: int, before: int | None) -> sa.Selec
     query = sa.select(e.sequence, *(e[name] for name in FeedbackEvent._fields))
     query = query.where(e.problem == problem.name)
     if before is not None:
-        query = query.where(e.sequence < before)
-    return query.order_by(e.sequence.desc()).limit(limit)
+        at = sa.select(e.received_at).where(e.sequence == before).scalar_subquery()
+        query = query.where(e.received_at <= at, (e.received_at < at) | (e.sequence < before))
+    # By time first, since the index for it begins so; sequences go the same way.
+    return query.order_by(e.received_at.desc(), e.sequence.desc()).limit(limit)
 
 
 def _logged(connection: sa.Connection, ids: Iterable[str]) -> dict[str, _Logged]:
