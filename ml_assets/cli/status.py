@@ -28,6 +28,23 @@ class Note(NamedTuple):
     why: str
 
 
+class FeedbackStatus(NamedTuple):
+    """What came back, and what it was worth."""
+
+    batches: int
+    labels: int
+    labels_per_week: float
+    unsealed_predictions: int
+    next_ripe_at: dt.datetime | None
+    """When the oldest of them will have passed its label delay."""
+    cycles: int
+    """Models that were compared with the champion of their time."""
+    gain_per_cycle: float | None
+    """Of the KPI; above 0 is better."""
+    last_decision: str
+    """About a retraining."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ProblemStatus:
     """Where one problem stands.
@@ -42,6 +59,7 @@ class ProblemStatus:
         models: How many versions there are.
         champion: The version that answers.
         champion_number: Its semantic version.
+        feedback: What came of its answers; None before it answered anything.
     """
 
     problem: str
@@ -53,6 +71,7 @@ class ProblemStatus:
     models: int
     champion: str | None
     champion_number: str | None
+    feedback: FeedbackStatus | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +82,11 @@ class Status:
     problems: tuple[ProblemStatus, ...]
 
 
-def status(home: Home) -> Status:
+def status(home: Home, *, now: dt.datetime) -> Status:
     """Read the status of every installed problem."""
     return Status(
-        home=str(home.path), problems=tuple(_problem_status(each, home) for each in problems())
+        home=str(home.path),
+        problems=tuple(_problem_status(each, home, now) for each in problems()),
     )
 
 
@@ -80,7 +100,7 @@ def print_status(found: Status, *, as_json: bool) -> None:
         _print_problem(each)
 
 
-def _problem_status(problem: Problem, home: Home) -> ProblemStatus:
+def _problem_status(problem: Problem, home: Home, now: dt.datetime) -> ProblemStatus:
     from ml_assets.defs.waiting import waiting
     from ml_assets.ingestion import sources
     from ml_assets.registry import champion, versions
@@ -102,6 +122,26 @@ def _problem_status(problem: Problem, home: Home) -> ProblemStatus:
         models=len(versions(problem, home)),
         champion=answering.version if answering else None,
         champion_number=answering.number if answering else None,
+        feedback=_feedback(problem, home, now),
+    )
+
+
+def _feedback(problem: Problem, home: Home, now: dt.datetime) -> FeedbackStatus | None:
+    from ml_assets.feedback import decisions, flywheel, sealed_batches, unsealed
+
+    batches, outside = sealed_batches(problem, home), unsealed(problem, home, now=now)
+    if not batches and not outside.predictions:
+        return None
+    wheel, decided = flywheel(problem, home), decisions(problem, home, limit=1)
+    return FeedbackStatus(
+        batches=len(batches),
+        labels=sum(each.counts.labels for each in batches),
+        labels_per_week=wheel.labels_per_week,
+        unsealed_predictions=outside.predictions,
+        next_ripe_at=outside.next_ripe_at,
+        cycles=len(wheel.cycles),
+        gain_per_cycle=wheel.gain_per_cycle,
+        last_decision=decided[0].reason if decided else "none yet",
     )
 
 
@@ -130,11 +170,26 @@ def _print_problem(each: ProblemStatus) -> None:
         say(f"Champion: {each.champion_number} ({each.champion}), of {each.models:,} versions.")
     else:
         say("Champion: nobody answers yet.")
+    if each.feedback:
+        _print_feedback(each.feedback)
     print_notes("Refused by the gate", each.refused)
     print_notes("Refused files", each.refused_files)
     print_notes("Waiting for a run", each.waiting)
     if not each.sources:
         say(f"No source yet: ml-assets run {each.problem} --source FILE_OR_FOLDER")
+
+
+def _print_feedback(found: FeedbackStatus) -> None:
+    """How the wheel turns, in a few sentences."""
+    gain = (
+        "" if found.gain_per_cycle is None else f", {found.gain_per_cycle:+.4f} each on average"
+    )
+    say(
+        f"Feedback: {found.labels:,} labels in {found.batches:,} batches, "
+        f"{found.labels_per_week:,.0f} a week; {found.cycles:,} models compared with the champion"
+        f"{gain}. {found.unsealed_predictions:,} answers are in no batch yet."
+    )
+    say(f"Last decision about a retraining: {found.last_decision}")
 
 
 def print_notes(title: str, notes: tuple[Note, ...]) -> None:

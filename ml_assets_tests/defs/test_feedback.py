@@ -15,11 +15,13 @@ from ml_assets.features import load_training_set
 from ml_assets.feedback import (
     decisions,
     feedback_partitions,
+    flywheel,
     materialize_pending,
     seal,
     sealed_batches,
 )
-from ml_assets.registry import champion, versions
+from ml_assets.registry import champion, last_decision, versions
+from ml_assets.serving.replay import CHECK
 from ml_assets.storage import Home
 
 SENSOR = "complaints_feedback"
@@ -92,6 +94,35 @@ class TestSensor:
             True,
             reason,
         )
+
+    def test_replays_the_held_out_rows_of_feedback_too(self, opened):
+        learned(opened)
+
+        look(opened)
+
+        rows = newest(opened).manifest.data.rows["test"]
+        decision = last_decision(LOOP.load(), opened, newest(opened))
+        replayed = next(
+            each for each in decision.evidence["findings"] if each["check"] == CHECK
+        )
+        assert replayed["text"] == (
+            f"{rows:,} held-out rows replayed: every feature and prediction the same"
+        )
+
+    def test_shows_what_labels_are_worth(self, opened):
+        learned(opened, seed=0)
+        look(opened)
+        learned(opened, seed=1)
+
+        look(opened)
+
+        with instance_of(opened.path) as instance:
+            shown_last = instance.get_latest_materialization_event(key_of("feedback"))
+        facts = shown_last.asset_materialization.metadata
+        (cycle,) = flywheel(LOOP.load(), opened).cycles[:1]
+        assert facts["labels_per_week"].value == 120.0
+        assert facts["gain_per_cycle"].value == cycle.gain
+        assert (cycle.trigger, cycle.new_batches) == ("feedback", 1)
 
     def test_trains_nothing_while_there_are_too_few_labels(self, opened):
         before = newest(opened)
