@@ -14,7 +14,8 @@ MLAssetsError
 ├── TrainingError          a model cannot be trained as declared
 ├── RegistryError          the registry cannot do what was asked
 │   ├── VersionNotFound
-│   └── NotPromotable
+│   ├── NotPromotable
+│   └── NotExportable      a fitted step has no equal in the format that was asked for
 ├── InferenceError         a prediction cannot be made as asked
 │   ├── NotCompilable      a fitted step, or a feature, has no direct path
 │   └── InvalidRows        rows do not hold the part of the contract that is known by then
@@ -90,6 +91,10 @@ class VersionNotFound(RegistryError):  # noqa: N818 - named after what happened
 
 class NotPromotable(RegistryError):  # noqa: N818 - named after what happened
     """The challenger stays a challenger; the message says by how much it missed."""
+
+
+class NotExportable(RegistryError):  # noqa: N818 - named after what happened
+    """A fitted step has no equal in the format that was asked for; the message names it."""
 
 
 class InferenceError(MLAssetsError):

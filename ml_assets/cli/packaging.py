@@ -11,6 +11,7 @@ from ml_assets.storage import Home
 if TYPE_CHECKING:
     from ml_assets.registry import ModelVersion
     from ml_assets.registry.package import Package
+    from ml_assets.registry.portable import Proof
 
 
 def package(
@@ -21,6 +22,30 @@ def package(
 
     found = version_or_champion(problem_name, home, version)
     return write_package(problem_named(problem_name), home, found, to, lock=lock)
+
+
+def export(problem_name: str, home: Home, version: str | None, file: Path) -> "Proof":
+    """Write a version, or the champion, as an ONNX file that answers as it does."""
+    from ml_assets.registry import load_bundle
+    from ml_assets.registry.portable import export_onnx, proof_rows
+
+    problem = problem_named(problem_name)
+    found = version_or_champion(problem_name, home, version)
+    about = {"problem": problem.name, "version": found.version, "number": found.number}
+    return export_onnx(
+        load_bundle(problem, home, found), proof_rows(problem, home), file, about=about
+    )
+
+
+def print_proof(file: Path, proof: "Proof", *, as_json: bool) -> None:
+    """Say what was written, and how it was proven."""
+    if as_json:
+        print_json({"file": str(file), **proof._asdict()})
+        return
+    say(
+        f"{file}: answered {proof.rows:,} rows of the lake in ONNX Runtime, off by at most "
+        f"{proof.largest_difference:.1e}. Its inputs are features, not raw rows."
+    )
 
 
 def version_or_champion(problem_name: str, home: Home, version: str | None) -> "ModelVersion":
