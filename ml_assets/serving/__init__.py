@@ -5,7 +5,8 @@ moves. `reading` turns a body into rows within limits, `refusals` turns what is 
 problem+json, `keys` says who may ask. `predicting`, `giving_feedback` and `explaining` are the
 endpoints; `inference_protocol` is the same for clients of KServe and Triton (`inference_rest`,
 `inference_grpc` and its `inference_messages`, `tensors`). `openapi` describes the endpoints from the
-contracts (`schemas`, `operations`), to people through `docs.html`. `telemetry` counts, and
-`shared_counts` adds up what several processes counted. `app` puts them together, `server` runs it,
-`supervising` several of it.
+contracts (`schemas`, `operations`), to people through `docs.html`. The `console` is a page for people,
+`overview`, `trying` and `reviewing` are what it asks for. `telemetry` counts, and `shared_counts` adds
+up what several processes counted. `app` puts them together, `server` runs it, `supervising` several
+of it.
 """
