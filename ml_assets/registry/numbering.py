@@ -6,7 +6,7 @@ before it, `major.minor.patch`:
 | part | rises when |
 |---|---|
 | major | what goes in or comes out changed: the features or their types, the target, its meaning or its classes, the kind; or the training rows at least doubled and the KPI gained a tenth |
-| minor | the design changed: algorithm, hyperparameters, code of contract, features or training; or the training rows grew by a quarter; or the KPI moved by a twentieth |
+| minor | the design changed: algorithm, hyperparameters, code of contract, features, hooks or training; or the training rows grew by a quarter; or the KPI moved by a twentieth |
 | patch | none of these: the same design, fitted again on other rows, or in another environment |
 
 The first version is 1.0.0. Gains and moves of the KPI are shares of its earlier value, both

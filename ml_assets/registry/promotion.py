@@ -323,7 +323,8 @@ def _examine(case: _Case, bundle: Bundle) -> tuple[int, tuple[Finding, ...]]:
 def _can_answer(incumbent: ModelVersion, challenger: Bundle) -> bool:
     """Whether the champion's rows went through the code that is installed, as the challenger's."""
     ours, theirs = incumbent.manifest.code, challenger.manifest.code
-    return (ours.contract, ours.features) == (theirs.contract, theirs.features)
+    parts = ("contract", "features", "hooks")
+    return all(getattr(ours, part) == getattr(theirs, part) for part in parts)
 
 
 def _fitness(case: _Case, bundle: Bundle) -> Finding:

@@ -4,6 +4,7 @@ A schema is what the service takes: everything else it refuses. Where JSON Schem
 (one of two columns, of a date), the service refuses more than the schema does.
 """
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,13 +37,12 @@ def row_schema(problem: Problem) -> Schema:
     needed = [name for name in known if not _is_optional(problem, problem.fields[name])]
     described = {name: _property(problem, problem.fields[name]) for name in known}
     ignored = {name: IGNORED for name in problem.fields if name not in known}
-    return {
-        "type": "object",
-        "description": f"Known at the moment {problem.config.moment_of_prediction!r}.",
-        "properties": {**described, **ignored},
-        "required": needed,
-        "additionalProperties": False,
-    }
+    moment = f"Known at the moment {problem.config.moment_of_prediction!r}."
+    row = {"type": "object", "description": moment, "properties": {**described, **ignored}}
+    if (hook := problem.request_hook) is not None:
+        # What else a hook takes, or makes up for, only its author can say.
+        return {**row, "description": f"{moment} {inspect.getdoc(hook) or ''}".strip()}
+    return {**row, "required": needed, "additionalProperties": False}
 
 
 def _is_optional(problem: Problem, field: Field) -> bool:
@@ -109,6 +109,10 @@ def answer_schema() -> Schema:
         "prediction": {"type": "number"},
         "decision": {"type": ["boolean", "null"]},
         "features": ANY_JSON,
+        "shown": {
+            **ANY_JSON,
+            "description": "What the problem's response hook adds, if it has one.",
+        },
     }
     needed = ["id", "prediction", "decision"]
     item = {"type": "object", "properties": prediction, "required": needed}

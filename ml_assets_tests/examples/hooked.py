@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from loans import REPAYMENTS, with_config
+from loans import REPAYMENTS, draw, with_config
 
 CENTS = 100
 LONG_NUMBER = re.compile(r"\d{8,}")
@@ -27,12 +27,18 @@ def in_words(repaid_usd, row):
 
 
 def without_language(row):
-    """As `in_dollars`; what only the answer needs is no column."""
+    """Cents become dollars; the language is for the answer only."""
     return {name: value for name, value in in_dollars(row).items() if name != "language"}
 
 
-PLAIN = with_config(
-    REPAYMENTS,
-    training={"estimators": {"ridge": {"kind": "ridge"}}},
+def as_texts(rows, rng):
+    """Draw loans as a source delivers them."""
+    drawn = draw(rows, rng).astype(object)
+    return drawn.astype(str).where(drawn.notna(), None)
+
+
+PLAIN = replace(
+    with_config(REPAYMENTS, training={"estimators": {"ridge": {"kind": "ridge"}}}),
+    sample=as_texts,
 )
 HOOKED = replace(PLAIN, request_hook=without_language, response_hook=in_words)

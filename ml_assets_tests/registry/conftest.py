@@ -26,7 +26,7 @@ from ml_assets.features import (
 from ml_assets.fingerprint import library_versions
 from ml_assets.problem import Config, Problem
 from ml_assets.problems.complaints import complaints as complaints_problem
-from ml_assets.registry.bundle import contract_code_hash, save_bundle
+from ml_assets.registry.bundle import contract_code_hash, hooks_code_hash, save_bundle
 from ml_assets.registry.manifest import Algorithm, Code, Data, Manifest, Signature
 from ml_assets.registry.measuring import evaluate
 from ml_assets.registry.promotion import approve, consider_promotion, rollback
@@ -116,6 +116,7 @@ def manifest_with(problem, **changes):
             contract=contract_code_hash(problem),
             features=feature_code_hash(problem),
             training="c1",
+            hooks=hooks_code_hash(problem),
         ),
         "signature": Signature(
             features={"product": "text", "days": "number", "narrative": "text"},
@@ -198,6 +199,10 @@ def loan_features(rows):
 
 def other_loan_features(rows):
     return rows[["income", "noise", "state"]].assign(income=lambda found: found["income"] * 1.0)
+
+
+def in_percent(risk, row):  # noqa: ARG001 - as every response hook
+    return {"risk": f"{risk:.0%}"}
 
 
 def loans_problem():
@@ -286,6 +291,10 @@ class World:
         return replace(
             self, problem=replace(self.problem, features=other_loan_features)
         ).renew()
+
+    def with_a_hook(self):
+        """The same world after the problem was given a hook."""
+        return replace(self, problem=replace(self.problem, response_hook=in_percent))
 
     def renew(self):
         """Make features and training set again."""

@@ -240,6 +240,16 @@ def test_replaces_a_champion_of_other_feature_code_by_one_that_is_as_good(world)
     assert decision.rows == world.training_set.rows["test"]
 
 
+def test_replaces_a_champion_of_other_hooks_by_one_that_is_as_good(world):
+    world.consider(world.fit())
+    hooked = world.with_a_hook()
+
+    decision = hooked.consider(hooked.fit(number=2), days=2)
+
+    assert decision.outcome == "promoted"
+    assert "the champion cannot answer with the installed code" in decision.message
+
+
 def test_replaces_it_by_none_that_is_much_worse(world):
     world.consider(world.fit())
     edited = world.with_other_features()

@@ -137,7 +137,7 @@ class TestRequestHook:
 
     def test_is_refused_when_it_changes_what_training_saw(self, model):
         def in_euros(row):
-            return row | {"amount_usd": row["amount_usd"] * 1.1}
+            return row | {"amount_usd": float(row["amount_usd"]) * 1.1}
 
         with pytest.raises(
             ProblemError, match="changes rows that its contract takes: amount_usd"
@@ -199,6 +199,13 @@ class TestService:
             "prediction_id",
             "shown",
         ]
+
+    def test_describes_what_the_hook_takes_in_the_words_of_its_author(self, served):
+        found = served[0].get("/openapi.json").json()["components"]["schemas"]
+
+        row = found["RepaymentsRow"]
+        assert "Cents become dollars" in row["description"]
+        assert not {"required", "additionalProperties"} & row.keys()
 
     def test_logs_what_the_contract_read_and_nothing_else_of_the_request(self, served, hooked):
         id_ = served[0].post("/repayments/predict", json=SENT).json()["id"]
