@@ -19,6 +19,7 @@ def announcement(settings: Settings) -> Callable[[str], None]:
 
     def announce(address: str) -> None:
         say(f"The prediction service is starting on {address}; its docs: {address}/docs")
+        say(f"Models, trials, review and feedback for people: {address}/console/")
         for line in _answering(served_problems(settings), Home.open(settings.home)):
             say(line)
         say(_who_may_ask(settings))
