@@ -54,6 +54,7 @@ def feedback_sensor(
         problem, opened = declared.load(), home.open()
         close_abandoned_runs(context.instance, opened.path)
         sealing = seal(problem, opened, now=utc_now())
+        _compact(context.instance, declared, opened)
         batches = {each.batch: each for each in sealed_batches(problem, opened)}
         asked = list(_asked(context.instance, declared, opened, batches))
         requests = [each for each in asked if isinstance(each, dg.RunRequest)]
@@ -65,6 +66,17 @@ def feedback_sensor(
         )
 
     return feedback
+
+
+def _compact(instance: dg.DagsterInstance, declared: Declared, home: Home) -> None:
+    """Join the older half of too many batches; not while a run may be working on one of them."""
+    from ml_assets.feedback import compact, sealed_batches
+
+    problem, most = declared.load(), declared.config.feedback.most_batches
+    if len(sealed_batches(problem, home)) <= most:
+        return
+    if busy(instance, feedback_job(declared), retrain_job(declared), now=utc_now()) is None:
+        compact(problem, home, keep=most // 2, now=utc_now())
 
 
 def _asked(

@@ -34,6 +34,8 @@ from ml_assets.validation.spool import Spool
 
 ANSWERS_AT_A_TIME = 20_000
 SHOWN = 3
+UNREAD = {"personal", "min_batch_labels", "most_batches"}
+"""Of the section `feedback`: they decide when batches are made, not what their rows are."""
 
 feedback_verdicts = append_only(
     sa.Table(
@@ -207,7 +209,7 @@ def feedback_recipe(problem: Problem) -> str:
     return fingerprint(
         features=feature_recipe(problem),
         contract=source_hash(problem.contract, hold_to_feedback_contract, _decide),
-        rule=config.feedback.model_dump(mode="json", exclude={"personal", "min_batch_labels"}),
+        rule=config.feedback.model_dump(mode="json", exclude=UNREAD),
         kind=config.kind,
         max_quarantine_rate=config.gate.max_quarantine_rate,
         source=config.source.model_dump(

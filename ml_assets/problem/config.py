@@ -251,6 +251,11 @@ class Feedback(Strict):
         ge=0,
         description="A batch is not sealed before it has so many; 0 seals by time alone.",
     )
+    most_batches: int = Field(
+        default=2_000,
+        ge=2,
+        description="With more, the older half is joined into one; Dagster bears 36,000.",
+    )
 
     @property
     def longest_window_days(self) -> float:

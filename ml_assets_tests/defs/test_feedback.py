@@ -57,6 +57,12 @@ def shown(home, noun):
         return sorted(instance.get_materialized_partitions(key_of(noun)))
 
 
+def shown_in(home):
+    """Batches that Dagster knows of."""
+    with instance_of(home.path) as instance:
+        return sorted(instance.get_dynamic_partitions("complaints_feedback"))
+
+
 class TestSensor:
     def test_says_what_it_waits_for(self, opened):
         tick = look(opened)
@@ -204,6 +210,21 @@ class TestSensor:
         assert tags(opened, run)["ml_assets/trigger"] == "code"
         assert newest(opened).run_id == run.run_id
         assert again.runs == ()
+
+    def test_joins_the_older_batches_of_too_many(self, opened):
+        few = declared_with(LOOP, feedback={"most_batches": 2})
+        for seed in range(3):
+            learned(opened, rows=20, seed=seed)
+            look(opened)
+        before = newest(opened)
+
+        (run,) = look(opened, few).runs
+
+        joined, last = sealed_batches(few.load(), opened)
+        assert run.failures == ()
+        assert (joined.counts.labels, last.counts.labels) == (40, 20)
+        assert shown_in(opened) == list(feedback_of(opened)) == [joined.batch, last.batch]
+        assert newest(opened) == before
 
     def test_waits_for_a_lost_run_that_dagster_starts_again(self, opened):
         learned(opened)
