@@ -18,6 +18,10 @@ export function signed(value) {
   return Number(text.replaceAll(",", "")) === 0 ? "±0" : `${value > 0 ? "+" : "−"}${text}`;
 }
 
+export function share(value) {
+  return `${Math.round(100 * value)} %`;
+}
+
 export function count(value, noun, nouns = `${noun}s`) {
   return `${value.toLocaleString("en")} ${value === 1 ? noun : nouns}`;
 }

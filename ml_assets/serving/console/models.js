@@ -1,19 +1,28 @@
 // Who answers, how good it is beside the trivial baseline, since when, and why.
 
-import { get } from "./api.js";
+import { get, Refused } from "./api.js";
 import { h, number, replace, s, table } from "./dom.js";
-import { count, day, moment, plain, signed, version, words } from "./format.js";
+import { count, day, moment, plain, share, signed, version, words } from "./format.js";
 
 const SLICES_SHOWN = 10;
 const EXPLAINED = 3;
 
+const ODD = {
+  missing: "is missing",
+  unknown_category: "has categories that the model did not learn",
+  wrong_type: "is of another type",
+  broken_rule: "breaks the contract",
+  unknown_column: "have columns that the contract does not have",
+};
+
 export async function showModels(root, { problem, signal }) {
-  const told = await get(`${problem}/overview`, signal);
+  const [told, { alerts: odd = {} }] = await Promise.all([get(`${problem}/overview`, signal), get("ready", signal).catch(notReady)]);
+  const refresh = h("button", { type: "button", class: "quiet", onclick: () => showModels(root, { problem, signal }) }, "Refresh");
   const kpi = told.metrics[0];
   replace(
     root,
-    h("header", { class: "head" }, h("h1", {}, "Models"), h("p", { class: "soft" }, told.objective, ` Owner: ${told.owner}.`)),
-    alerts(told),
+    h("header", { class: "head split" }, h("div", {}, h("h1", {}, "Models"), h("p", { class: "soft" }, told.objective, ` Owner: ${told.owner}.`)), refresh),
+    alerts(told, odd[problem] ?? []),
     told.champion && champion(told, kpi),
     told.evaluation && h("div", { class: "columns" }, metrics(told), slices(told, kpi)),
     told.releases.length > 0 && releases(told),
@@ -21,8 +30,14 @@ export async function showModels(root, { problem, signal }) {
   );
 }
 
-function alerts(told) {
-  const found = [];
+/** While a problem has no champion the service is not ready, and what it says is in the overview. */
+function notReady(error) {
+  if (error instanceof Refused) return {};
+  throw error;
+}
+
+function alerts(told, odd) {
+  const found = odd.map((each) => ["warn", "What is asked looks odd", `${each.column || "Rows"} ${ODD[each.kind]} in ${share(each.share)} of the last rows; at most ${share(each.limit)} is usual.`]);
   if (told.failure) found.push(["bad", "The champion cannot answer", told.failure]);
   if (!told.champion) found.push(["warn", "No version is champion yet", told.versions.length > 0 ? "What was decided about each version is listed below." : "No model was registered yet."]);
   if (told.answering && told.champion && told.answering.version !== told.champion) {

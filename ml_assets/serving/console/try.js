@@ -245,13 +245,16 @@ class Trial {
 
   about(answer) {
     const features = Object.entries(answer.features);
-    return h(
+    const read = h(
       "details",
       { class: "read" },
       h("summary", {}, "What the model read"),
       h("p", { class: "hint" }, "Version ", version(answer.version)),
-      h("dl", { class: "facts" }, features.map(([name, value]) => [h("dt", {}, words(name)), h("dd", {}, value === null ? "–" : typeof value === "number" ? plain(value) : shortened(value))])),
+      h("dl", { class: "facts" }, features.map(([name, value]) => [h("dt", {}, words(name)), h("dd", {}, asRead(value))])),
     );
+    if (!answer.shown) return read;
+    const shown = Object.entries(answer.shown).map(([name, value]) => [h("dt", {}, words(name)), h("dd", {}, asRead(value))]);
+    return [h("div", {}, h("p", { class: "eyebrow" }, "Shown to the client"), h("dl", { class: "facts" }, shown)), read];
   }
 }
 
@@ -326,6 +329,12 @@ function changesOf(before, after) {
 
 function decision(answer) {
   return answer.decision ? "yes" : "no";
+}
+
+function asRead(value) {
+  if (value === null) return "–";
+  if (typeof value === "number") return plain(value);
+  return shortened(typeof value === "object" ? JSON.stringify(value) : value);
 }
 
 function shortened(value) {
