@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import uvicorn
+from loans import draw, learned_from
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
@@ -26,6 +27,7 @@ from ml_assets.registry import champion, save_bundle
 from ml_assets.registry.bundle import contract_code_hash
 from ml_assets.registry.manifest import Algorithm, Code, Data, Manifest, Signature
 from ml_assets.registry.releases import add_release
+from ml_assets.registry.retraining import ensure_model
 from ml_assets.registry.versions import ModelVersion, register
 from ml_assets.serving.app import application
 from ml_assets.storage import Home
@@ -190,11 +192,15 @@ def world_in(folder, pipelines):
 
 
 @pytest.fixture(scope="session")
-def world_of():
-    """Makes a home of any problem, without a model."""
+def trained(tmp_path_factory):
+    """Makes a home whose champion learned loans, as a problem sees them."""
 
-    def make(problem, folder):
-        return World(Home.open(folder, environment={}), problem, [], Clock(), folder)
+    def make(problem):
+        folder = tmp_path_factory.mktemp("trained")
+        world = World(Home.open(folder, environment={}), problem, [], Clock(), folder)
+        learned_from(problem, world.home, draw(1_500, np.random.default_rng(0)))
+        world.release(ensure_model(problem, world.home, now=NOW, run_id="test"))
+        return world
 
     return make
 

@@ -9,7 +9,7 @@ import pytest
 import tritonclient.grpc
 import tritonclient.http
 from hooked import HOOKED, PLAIN
-from loans import NOW, draw, learned_from
+from loans import NOW, draw
 
 from ml_assets.errors import ArtifactError, InferenceError, InvalidRows, ProblemError
 from ml_assets.feedback import predictions_by_id
@@ -37,22 +37,14 @@ CLEANED = ROW | {"story": "word1 word2 word3 "}
 """What the contract is asked of."""
 
 
-def trained(world_of, folder, problem):
-    """A home whose champion learned repayments."""
-    world = world_of(problem, folder)
-    learned_from(problem, world.home, draw(1_500, np.random.default_rng(0)))
-    world.release(ensure_model(problem, world.home, now=NOW, run_id="test"))
-    return world
+@pytest.fixture(scope="module")
+def hooked(trained):
+    return trained(HOOKED)
 
 
 @pytest.fixture(scope="module")
-def hooked(tmp_path_factory, world_of):
-    return trained(world_of, tmp_path_factory.mktemp("hooked"), HOOKED)
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory, world_of):
-    return trained(world_of, tmp_path_factory.mktemp("plain"), PLAIN)
+def plain(trained):
+    return trained(PLAIN)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import numpy as np
 import orjson
 import pytest
 import tritonclient.http
+from hooked import PLAIN
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from ml_assets.feedback import predictions_by_id
@@ -219,6 +220,59 @@ class TestOverHTTP:
             while seen != released:
                 assert seen == before
                 seen = triton.infer("complaints", inputs).get_response()["model_version"]
+
+
+@pytest.fixture(scope="module")
+def repayments(trained):
+    with trained(PLAIN).served() as client:
+        yield client
+
+
+LOAN = {"loan_id": "loan-1", "applied_at": "2020-11-05", "purpose": "car", "story": "word1"}
+
+
+class TestNumbers:
+    @pytest.mark.parametrize(
+        ("amount", "income"),
+        [
+            (np.array([5_000.0]), np.array([20_000.0])),
+            (np.array([5_000], "int64"), np.array([20_000], "int32")),
+            (np.array([[5_000.0]], "float32"), np.array(["20000"], dtype=object)),
+        ],
+    )
+    def test_are_read_from_any_datatype(self, repayments, amount, income):
+        own = repayments.post(
+            "/repayments/predict", json=LOAN | {"amount_usd": 5_000, "income_usd": 20_000}
+        ).json()
+        columns = {name: np.array([value], dtype=object) for name, value in LOAN.items()}
+        columns |= {"amount_usd": amount, "income_usd": income}
+
+        with http_client(repayments) as triton:
+            found = triton.infer("repayments", inputs_of(tritonclient.http, columns))
+
+        assert column(found, "prediction") == [own["prediction"]]
+
+    @pytest.mark.parametrize(
+        "missing",
+        [{}, {"income_usd": np.array([np.nan])}, {"income_usd": np.array([""], dtype=object)}],
+    )
+    def test_are_missing_when_left_out_when_nan_and_when_an_empty_text(
+        self, repayments, missing
+    ):
+        own = repayments.post("/repayments/predict", json=LOAN | {"amount_usd": 5_000}).json()
+        columns = {name: np.array([value], dtype=object) for name, value in LOAN.items()}
+        columns |= {"amount_usd": np.array([5_000.0]), **missing}
+
+        with http_client(repayments) as triton:
+            found = triton.infer("repayments", inputs_of(tritonclient.http, columns))
+
+        assert column(found, "prediction") == [own["prediction"]]
+
+    def test_say_their_datatypes(self, repayments):
+        found = repayments.get("/v2/models/repayments").json()
+
+        assert {"name": "amount_usd", "datatype": "FP64", "shape": [-1]} in found["inputs"]
+        assert [each["name"] for each in found["outputs"]] == ["prediction", "prediction_id"]
 
 
 def tensor(name="state", datatype="BYTES", shape=(1,), **rest):
