@@ -2,12 +2,23 @@
 
 import datetime as dt
 import shutil
+from dataclasses import replace
 
 import dagster as dg
 import numpy as np
 import pytest
 from answering import log_answers, say
-from quick import AT_ONCE, IN_EPOCHS, LOOP, declared_with, definitions_on, key_of, trained_home
+from quick import (
+    AT_ONCE,
+    COMPLAINTS,
+    GOOD,
+    IN_EPOCHS,
+    LOOP,
+    declared_with,
+    definitions_on,
+    key_of,
+    trained_home,
+)
 
 from ml_assets.defs.resources import utc_now
 from ml_assets.defs.runs import instance_of, run_here, tick_here
@@ -283,6 +294,45 @@ class TestRetrainingByHand:
         assert (made_of.revision, made_of.run_id) == (1, run.run_id)
         assert newest(opened).manifest.data.feedback == feedback_of(opened)
         assert decisions(LOOP.load(), opened)[0].trigger == "manual"
+
+
+def shorter_narratives(complaints):
+    """The features of complaints, counted in other units."""
+    made = COMPLAINTS.load().features(complaints)
+    return made.assign(narrative_length=made["narrative_length"] / 10)
+
+
+REWRITTEN = replace(LOOP, load=lambda: replace(LOOP.load(), features=shorter_narratives))
+
+
+class TestOtherFeatureCode:
+    def test_waits_until_the_source_was_made_by_it(self, opened):
+        learned(opened)
+        look(opened)
+
+        tick = look(opened, REWRITTEN)
+
+        assert tick.runs == ()
+        assert "3 partitions wait to be made by them: run complaints_refresh" in tick.reason
+
+    def test_makes_feedback_anew_with_the_source(self, opened):
+        learned(opened)
+        look(opened)
+        before = feedback_of(opened)
+
+        run = run_here(
+            definitions_on(opened, REWRITTEN),
+            "complaints_refresh",
+            home=opened,
+            partitions=GOOD,
+        )
+
+        after = newest(opened, REWRITTEN)
+        assert run.failures == ()
+        assert feedback_of(opened).keys() == before.keys()
+        assert feedback_of(opened) != before
+        assert after.manifest.data.feedback == feedback_of(opened)
+        assert shown(opened, "feedback") == list(before)
 
 
 class TestExactlyOnce:
