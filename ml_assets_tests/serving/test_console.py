@@ -319,7 +319,7 @@ class TestKey:
             opened(browser, str(client.base_url).rstrip("/")) as page,
         ):
             page.go("try")
-            expect(page.get_by_role("dialog")).to_contain_text("Send a key")
+            expect(page.get_by_role("dialog")).to_contain_text("ml-assets keys add NAME")
             page.get_by_label("API key", exact=True).fill("mla_wrong")
             page.keyboard.press("Enter")
             expect(page.get_by_role("dialog")).to_contain_text("unknown, or was revoked")

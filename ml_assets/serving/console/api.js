@@ -36,7 +36,7 @@ async function ask(path, options) {
   if (response.ok) return response.json();
   const problem = await response.json().catch(() => ({}));
   if (response.status === 401) {
-    if (key.get() === known) await askForKey(problem.detail);
+    if (key.get() === known) await askForKey(known && problem.detail);
     return ask(path, options);
   }
   throw new Refused(response.status, problem);

@@ -98,7 +98,7 @@ function failure(error) {
 
 async function changeKey() {
   key.forget();
-  await askForKey("Give another key.");
+  await askForKey();
   show(true);
 }
 

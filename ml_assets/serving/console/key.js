@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 
 let asking = null;
 
-/** Ask for a key once, however many requests wait for it. */
+/** Ask for a key once, however many requests wait for it; with what was wrong with the last one. */
 export function askForKey(reason) {
   asking ??= shown(reason).finally(() => {
     asking = null;
@@ -26,7 +26,7 @@ function shown(reason) {
         },
       },
       h("h2", { id: "key-title" }, "This service asks for a key"),
-      h("p", { class: "soft" }, reason),
+      reason ? h("p", { class: "bad", role: "alert" }, reason) : h("p", { class: "soft" }, "Whoever runs it makes one: ", h("code", {}, "ml-assets keys add NAME --role predict --role review")),
       h("label", { for: "key-input" }, "API key"),
       input,
       h("p", { class: "hint" }, "It is kept in this tab until you close it. Models and Try need the role predict, Review and Feedback the role review."),
@@ -35,7 +35,6 @@ function shown(reason) {
     const dialog = h(
       "dialog",
       {
-        class: "key",
         "aria-labelledby": "key-title",
         oncancel: (event) => event.preventDefault(),
         onclose: () => {

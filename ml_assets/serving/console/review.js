@@ -15,7 +15,7 @@ export async function showReview(root, { problem, signal, go }) {
   const review = new Review(problem, signal, go);
   await review.begin();
   if (signal.aborted) return;
-  replace(root, review.element);
+  replace(root, review.layout());
   document.addEventListener("keydown", (event) => review.pressed(event), { signal });
 }
 
@@ -34,9 +34,13 @@ class Review {
     this.counts = h("p", { class: "counts", id: "counts" });
     this.about = h("p", { class: "soft" });
     this.card = h("div", {});
-    this.trouble = h("div", {});
     this.name = h("input", { type: "text", maxlength: 100, autocomplete: "name", value: localStorage.getItem(REVIEWER) ?? "", oninput: () => localStorage.setItem(REVIEWER, this.name.value.trim()) });
-    this.element = h(
+    this.trouble = h("div", {});
+  }
+
+  /** Laid out once the first page of the queue is there: by then it is known whether keys are needed. */
+  layout() {
+    return h(
       "div",
       {},
       h("header", { class: "head split" }, h("div", {}, h("h1", {}, "Review"), this.about), h("div", { class: "progress" }, this.counts, !key.get() && h("label", { class: "inline" }, "Your name ", this.name))),
