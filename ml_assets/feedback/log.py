@@ -229,7 +229,7 @@ def _insert_into_sqlite(connection: sa.Connection, rows: Sequence[LoggedPredicti
 
 @cache
 def _stored_moment(dialect: sa.Dialect) -> Callable[[datetime], object]:
-    stored = predictions.c.at.type.bind_processor(dialect)
+    stored = predictions.c.at.type.dialect_impl(dialect).bind_processor(dialect)
     return stored or (lambda moment: moment)
 
 

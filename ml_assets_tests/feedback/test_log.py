@@ -169,6 +169,19 @@ class TestLog:
         found = predictions_by_id(problem, any_home, [each.id for each in answers])
         assert found == {each.id: each for each in answers}
 
+    def test_stores_the_bytes_that_sqlalchemy_would(self, home, now):
+        answers = [answer(now), answer(now.replace(microsecond=0), decision=None)]
+        log_predictions(home.store, answers[:0])
+        with home.store.begin() as connection:
+            connection.execute(predictions.insert(), [each._asdict() for each in answers])
+        log_predictions(home.store, [each._replace(id=each.id[::-1]) for each in answers])
+
+        with home.store.connect() as connection:
+            rows = connection.exec_driver_sql("select * from predictions order by sequence")
+            stored = [tuple(row)[2:] for row in rows]
+
+        assert stored[:2] == stored[2:]
+
     def test_writes_all_of_a_batch_or_nothing(self, problem, any_home, now):
         first = answer(now)
         log_predictions(any_home.store, [first])
