@@ -194,7 +194,9 @@ def _wait_for_the_swap(problem: Problem, home: Home, watch: Watch) -> None:
 
 
 def _was_played(problem: Problem, home: Home) -> bool:
-    return bool(feedback_partitions(problem, home))
+    """Whether the version that answers has learned from feedback."""
+    answering = champion(problem, home)
+    return answering is not None and bool(answering.manifest.data.feedback)
 
 
 def _outcome(
