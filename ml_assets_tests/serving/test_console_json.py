@@ -1,5 +1,6 @@
 """What the console asks for, and who may ask."""
 
+import orjson
 import pytest
 
 from ml_assets.feedback import predictions_by_id
@@ -208,6 +209,33 @@ class TestFeedback:
         assert len(told["weeks"]) == 12
         assert told["weeks"][-1] == {"begins_on": "2026-11-16", "labels": 1, "signs": 0}
         assert (told["batches"], told["cycles"], told["decision"]) == (0, [], None)
+
+
+class TestStrangers:
+    @pytest.mark.parametrize("path", ["predict", "feedback", "review"])
+    @pytest.mark.parametrize(
+        "sent_as", [None, "text/plain", "application/x-www-form-urlencoded"]
+    )
+    def test_cannot_send_anything_from_their_pages(self, client, rows, path, sent_as):
+        headers = {"sec-fetch-site": "cross-site"}
+        headers |= {"content-type": sent_as} if sent_as else {}
+
+        body = orjson.dumps(rows[0])
+        answer = client.post(f"/complaints/{path}", content=body, headers=headers)
+
+        assert answer.status_code == 415
+
+    def test_are_not_allowed_to_say_that_it_is_json(self, client):
+        asking = {
+            "origin": "https://evil.example",
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "content-type",
+        }
+
+        answer = client.options("/complaints/predict", headers=asking)
+
+        assert answer.status_code == 405
+        assert "access-control-allow-origin" not in answer.headers
 
 
 class TestWithoutKeys:
