@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import orjson
 import pyarrow as pa
 
 from ml_assets.errors import InferenceError, InvalidRows, TableNotFound
@@ -239,8 +240,16 @@ def _logged(
             "decision": pa.array([a.prediction.decision for _, a in answered], pa.bool_()),
             "model_version": pa.array([predictor.version] * len(answered), pa.string()),
             "predicted_at": pa.array([now] * len(answered), UTC_TIME),
+            **_shown(problem, [answer for _, answer in answered]),
         }
     )
+
+
+def _shown(problem: Problem, answers: Sequence[Answer]) -> dict[str, pa.Array]:
+    """What the response hook gave, as JSON; no column where there is none."""
+    if problem.response_hook is None:
+        return {}
+    return {"shown": pa.array([orjson.dumps(a.shown).decode() for a in answers], pa.string())}
 
 
 def _set_aside(

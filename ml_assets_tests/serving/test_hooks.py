@@ -13,6 +13,7 @@ from loans import NOW, draw
 
 from ml_assets.errors import ArtifactError, InferenceError, InvalidRows, ProblemError
 from ml_assets.feedback import predictions_by_id
+from ml_assets.feedback.scoring import predict_partition
 from ml_assets.inference import Predictor, load_predictor
 from ml_assets.registry import load_bundle
 from ml_assets.registry.retraining import ensure_model
@@ -210,6 +211,24 @@ class TestService:
 
         assert response.status_code == 422
         assert "the request hook of repayments failed on it" in response.json()["detail"]
+
+
+class TestBatch:
+    def test_answers_and_shows_as_the_embedded_model_does(self, hooked, model):
+        partition = hooked.home.lake.partitions("repayments/validated").popitem()[0]
+
+        predict_partition(HOOKED, hooked.home, model, partition, run_id="batch", now=NOW)
+
+        rows = hooked.home.lake.read("repayments/validated", partitions=[partition]).to_pylist()
+        asked = [{name: row[name] for name in HOOKED.known_columns} for row in rows]
+        written = hooked.home.lake.read(
+            "repayments/predictions", partitions=[partition]
+        ).to_pylist()
+        by_id = {each["loan_id"]: each for each in written}
+        for row, answer in zip(rows, model.answers(asked), strict=True):
+            found = by_id[row["loan_id"]]
+            assert found["prediction"] == answer.prediction.value
+            assert orjson.loads(found["shown"]) == answer.shown
 
 
 class TestBundle:
