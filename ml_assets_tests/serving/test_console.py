@@ -16,6 +16,7 @@ from ml_assets.registry import tables
 from ml_assets.serving.keys import make_key
 
 CHROMIUM = shutil.which("chromium")
+expect.set_options(timeout=20_000)  # a machine that does other things needs a while
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 HOSTILE = (
     """<script>window.broken = 1</script><img src=x onerror="window.broken = 2">
