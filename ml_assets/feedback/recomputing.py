@@ -6,16 +6,19 @@ it differs, the columns are named, as far as one of the other ways (the direct o
 itself) still gives what was served; a hash alone cannot tell.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple
 
 import orjson
 
 from ml_assets.errors import ProblemError
 from ml_assets.features import feature_code_hash
 from ml_assets.feedback.log import LoggedPrediction, features_hash, newest_predictions
+from ml_assets.inference.agreement import SAME_FEATURE
 from ml_assets.inference.columns import Row
 from ml_assets.inference.featuring import Features, Featuring
 from ml_assets.inference.inputs import Inputs
@@ -98,6 +101,19 @@ def recompute_features(
     return Recomputed(rows, len(logged) - rows, tuple(differing))
 
 
+def is_same(one: Any, other: Any, *, limit: float = SAME_FEATURE) -> bool:
+    """Whether two values are, but for the last digits; NaN and None both mean missing."""
+    if _is_missing(one) or _is_missing(other):
+        return _is_missing(one) and _is_missing(other)
+    if isinstance(one, str) or isinstance(other, str):
+        return bool(one == other)
+    return math.isclose(one, other, rel_tol=limit, abs_tol=limit)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
 def _compared(
     problem: Problem, version: ModelVersion, logged: Sequence[LoggedPrediction]
 ) -> Iterator[Differing | None]:
@@ -108,32 +124,36 @@ def _compared(
     good = [
         (each, found.row) for each, found in zip(logged, held, strict=True) if not found.broken
     ]
-    together = featuring.by_frame([row for _, row in good]) if good else []
-    for (each, row), features in zip(good, together, strict=True):
-        if features_hash(features.values()) == each.features_hash:
-            yield None
-            continue
-        served = (other for other in (featuring.one(row), *_alone(featuring, row)))
-        yield Differing(each.id, version.version, _named(each, features, served))
+    rows = [row for _, row in good]
+    together, quickly = (featuring.by_frame(rows), featuring.many(rows)) if rows else ([], [])
+    for (each, row), features, quick in zip(good, together, quickly, strict=True):
+        others = chain([quick], _alone(featuring, row))
+        columns = _differing(each, features, others)
+        yield None if columns is None else Differing(each.id, version.version, columns)
 
 
 def _alone(featuring: Featuring, row: Row) -> Iterator[Features]:
     """Features of a row without its neighbours, where they can be computed."""
+    yield featuring.one(row)
     try:
         yield from featuring.by_frame([row])
     except ProblemError:
         return
 
 
-def _named(
+def _differing(
     logged: LoggedPrediction, features: Features, others: Iterator[Features]
-) -> tuple[str, ...]:
-    """Columns in which what was served differs, if one of the other ways still gives it."""
+) -> tuple[str, ...] | None:
+    """Columns in which what was served differs; none where the hash does not tell.
+
+    Returns:
+        None where nothing differs. The ways may give a number's last digits otherwise: libraries
+        compute a logarithm in an array by other steps than alone.
+    """
+    if features_hash(features.values()) == logged.features_hash:
+        return None
     for served in others:
         if features_hash(served.values()) == logged.features_hash:
-            return tuple(
-                name
-                for name, value in served.items()
-                if features_hash([value]) != features_hash([features[name]])
-            )
+            found = (n for n, value in served.items() if not is_same(value, features[n]))
+            return tuple(found) or None
     return ()

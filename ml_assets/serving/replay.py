@@ -9,7 +9,6 @@ What is asked goes to a log of its own, which nobody keeps.
 """
 
 import http.client
-import math
 import socket
 import tempfile
 import threading
@@ -26,6 +25,8 @@ import uvicorn
 
 from ml_assets.errors import MLAssetsError, RequestRefused
 from ml_assets.feedback.held_out import HeldOut, held_out_rows
+from ml_assets.feedback.recomputing import is_same
+from ml_assets.inference.agreement import SAME_ANSWER
 from ml_assets.problem import Problem
 from ml_assets.registry import Bundle, Finding, ModelVersion, ReleaseCheck
 from ml_assets.serving.app import application
@@ -36,10 +37,6 @@ MOST_ROWS = 2_000
 ROWS_A_REQUEST = 500
 ROWS_ALONE = 200
 """Asked for one by one, too."""
-
-SAME_FEATURE = 1e-12
-SAME_ANSWER = 1e-9
-"""As near as the direct path keeps to the pipeline, by its own law."""
 
 START_SECONDS = 60.0
 OK = 200
@@ -92,9 +89,9 @@ def differences(
     ):
         served = answer["features"]
         for name, learned in row.items():
-            if not _is_same(learned, served.get(name), SAME_FEATURE):
+            if not is_same(learned, served.get(name)):
                 yield Difference(str(name), entity, learned, served.get(name))
-        if not _is_same(prediction, answer["prediction"], SAME_ANSWER):
+        if not is_same(prediction, answer["prediction"], limit=SAME_ANSWER):
             yield Difference("the prediction", entity, prediction, answer["prediction"])
 
 
@@ -182,19 +179,6 @@ def _answer(
     if response.status != OK:
         raise RequestRefused(response.status, str(answer.get("detail", answer)))
     return answer
-
-
-def _is_same(learned: Any, served: Any, limit: float) -> bool:
-    """Whether two values are; not a number and nothing both mean missing."""
-    if _is_missing(learned) or _is_missing(served):
-        return _is_missing(learned) and _is_missing(served)
-    if isinstance(learned, str) or isinstance(served, str):
-        return bool(learned == served)
-    return math.isclose(learned, served, rel_tol=limit, abs_tol=limit)
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _finding(held_out: HeldOut, found: Sequence[Difference]) -> Finding:

@@ -7,6 +7,7 @@ hash of the code tells them: on which rows come together, or on where it runs.
 import os
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 from loans import LOANS, features, with_config
 
@@ -45,6 +46,11 @@ def changed_unit(loans: pd.DataFrame) -> pd.DataFrame:
     return features(loans).assign(amount=loans["amount_usd"] / unit)
 
 
+def logarithm(loans: pd.DataFrame) -> pd.DataFrame:
+    """No bug: a function that libraries compute a last digit apart, alone and in an array."""
+    return features(loans).assign(log_amount=np.log1p(loans["amount_usd"]))
+
+
 def problem_with(bug) -> Problem:
     """Loans with another feature function, and encoders for the features that it adds."""
     added = {
@@ -52,6 +58,7 @@ def problem_with(bug) -> Problem:
         reordered_dummies: [f"purpose_{place}" for place in range(4)],
         missing_category: ["purpose_code"],
         changed_unit: ["amount"],
+        logarithm: ["log_amount"],
         features: [],
     }[bug]
     training = LOANS.config.training.model_dump(mode="json")

@@ -5,7 +5,7 @@ import datetime as dt
 import orjson
 import pytest
 from loans import NOW, draw, features, learned_from
-from skewed import WHERE, changed_unit, problem_with, refitted_scaler
+from skewed import WHERE, changed_unit, logarithm, problem_with, refitted_scaler
 
 from ml_assets.feedback import (
     LoggedPrediction,
@@ -65,6 +65,14 @@ def test_finds_the_same_features_of_an_honest_model(served, home):
 
     assert found.differing == ()
     assert found.sentence == "30 logged requests have the features of today."
+
+
+def test_takes_the_last_digit_of_a_logarithm_for_the_same(served, home):
+    problem = served(logarithm, requests=300)
+
+    found = recompute_features(problem, home, now=NOW)
+
+    assert (found.rows, found.differing) == (300, ())
 
 
 def test_names_a_feature_that_depends_on_the_rows_beside(served, home):
