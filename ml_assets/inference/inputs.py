@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,13 @@ NOT_TEXT = "is not one text"
 MANY = 20
 """From so many rows on, reading them column by column is quicker."""
 
+LONGEST_REMEMBERED = 60
+MOST_REMEMBERED = 2_000
+"""Of each column, so many short texts are remembered; then the memory starts anew, and is bounded."""
+
+UNSEEN: Final = object()
+"""Stands for what a text is read as before it was read."""
+
 TEXT_OR_NOTHING = frozenset({str, type(None)})
 
 
@@ -46,6 +53,17 @@ class InputColumn(NamedTuple):
     read: Reader
     is_required: bool
     rules: tuple[Rule, ...]
+    remembers: bool
+    """Whether its texts come again, unlike ids, and its rules always say the same of them."""
+    known: dict[Any, Any]
+    """Short texts that broke no rule, to what they are read as."""
+
+    def remember(self, text: Any, value: Any) -> None:
+        """Remember a text that broke no rule."""
+        if text.__class__ is str and len(text) <= LONGEST_REMEMBERED and self.remembers:
+            if len(self.known) >= MOST_REMEMBERED:
+                self.known.clear()
+            self.known[text] = value
 
     def read_all(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         """Read the values of many rows, texts that are the same only once.
@@ -56,16 +74,19 @@ class InputColumn(NamedTuple):
         values = [row.get(self.name) for row in rows]
         if not set(map(type, values)) <= TEXT_OR_NOTHING:
             return self._flawless(values)
-        distinct = list(set(values))
-        known = dict(zip(distinct, self._flawless(distinct), strict=True))
-        return list(map(known.__getitem__, values))
+        found = {value: self.known.get(value, UNSEEN) for value in set(values)}
+        news = [value for value, read in found.items() if read is UNSEEN]
+        for value, read in zip(news, self._flawless(news), strict=True):
+            found[value] = read
+            self.remember(value, read)
+        return list(map(found.__getitem__, values))
 
     def _flawless(self, values: Sequence[Any]) -> list[Any]:
         found = list(map(self.read, values))
         there = [value for value in found if value is not None]
         if UNREADABLE in there or (self.is_required and len(there) < len(found)):
             raise ValueError(self.name)
-        for _, holds in self.rules:
+        for _, holds, _ in self.rules:
             if any(holds({self.name: value}) is False for value in there):
                 raise ValueError(self.name)
         return found
@@ -186,7 +207,15 @@ class Inputs:
         rules = rules_of(self._problem)
         source = self._problem.config.source
         self._readers = tuple(
-            InputColumn(name, reader(field, source), not field.nullable, rules.of_columns[name])
+            InputColumn(
+                name=name,
+                read=reader(field, source),
+                is_required=not field.nullable,
+                rules=rules.of_columns[name],
+                remembers=field.role != "id"
+                and all(rule.is_constant for rule in rules.of_columns[name]),
+                known={},
+            )
             for name, field in self._problem.fields.items()
         )
         self._row_rules = rules.of_rows
@@ -218,16 +247,27 @@ class Inputs:
     def _read(self, row: Mapping[str, Any]) -> Held:
         typed: dict[str, Any] = {}
         broken: list[str] = []
-        for name, read, is_required, rules in self._readers:
-            value = read(row.get(name))
+        for column in self._readers:
+            name, given = column.name, row.get(column.name)
+            if given.__class__ is str:
+                value = column.known.get(given, UNSEEN)
+                if value is not UNSEEN:
+                    typed[name] = value
+                    continue
+            value = column.read(given)
+            faults = []
             if value is UNREADABLE:
-                broken.append(f"{name}: {self._kind_words(name)}")
+                faults.append(f"{name}: {self._kind_words(name)}")
                 value = None
-            elif value is None and is_required:
-                broken.append(f"{name}: {MISSING}")
+            elif value is None and column.is_required:
+                faults.append(f"{name}: {MISSING}")
             typed[name] = value
             if value is not None:
-                broken += [rule.name for rule in rules if rule.holds(typed) is False]
+                faults += [rule.name for rule in column.rules if rule.holds(typed) is False]
+            if faults:
+                broken += faults
+            else:
+                column.remember(given, value)
         broken += [rule.name for rule in self._row_rules if rule.holds(typed) is False]
         return Held(typed, tuple(broken))
 

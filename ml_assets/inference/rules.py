@@ -32,6 +32,8 @@ class Rule(NamedTuple):
     name: str
     holds: Callable[[Row], bool | None]
     """Asked of a row; that of a column only where the row has a value. None is no objection."""
+    is_constant: bool = True
+    """Whether it surely says the same of the same value whenever it is asked."""
 
 
 class Rules(NamedTuple):
@@ -66,7 +68,7 @@ def _of_column(column: str, check: Any, kind: Kind) -> Rule:
         raise NotCompilable(f"{name}: it looks at groups, or at missing values")
     function, options = _function(check)
     if check.element_wise:
-        return Rule(name, lambda row: function(row[column], **options))
+        return Rule(name, lambda row: function(row[column], **options), is_constant=False)
     return Rule(
         name, _traced(name, lambda rows: function(rows[column], **options), {column: kind})
     )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pandera.typing import Series
 
 from ml_assets.errors import InvalidRows
-from ml_assets.inference.inputs import MANY, MOST_BROKEN, Inputs
+from ml_assets.inference.inputs import MANY, MOST_BROKEN, MOST_REMEMBERED, Inputs
 from ml_assets.problem import Config, Problem, problems
 
 UTC_TIME = pd.DatetimeTZDtype("us", "UTC")
@@ -239,6 +239,40 @@ def test_reads_sampled_rows_of_every_problem_directly(problem):
 
     assert inputs.not_direct is None
     assert held == [each.row for each in inputs.by_table(rows)]
+
+
+class TestRememberedTexts:
+    def test_are_read_as_at_first(self, inputs):
+        row = {**GOOD, "street": "N/A", "floor": "12"}
+
+        first, again = inputs.hold_one(row), inputs.hold_one(row)
+
+        assert repr(again) == repr(first)
+
+    def test_never_hide_a_broken_rule(self, inputs):
+        row = {**GOOD, "country": "XX", "weight_kg": "none"}
+
+        first, again = inputs.hold_one(row), inputs.hold_one(row)
+
+        assert {"country", "weight_kg"} <= {rule.partition(":")[0] for rule in first.broken}
+        assert again == first
+
+    def test_are_bounded(self, complaints):
+        inputs = Inputs(complaints)
+        (column,) = [each for each in inputs._readers if each.name == "company"]
+
+        for number in range(MOST_REMEMBERED + 50):
+            inputs.hold_one({"issue": "fee", "company": f"Bank {number}"})
+
+        assert 0 < len(column.known) <= MOST_REMEMBERED
+
+    def test_are_neither_ids_nor_of_a_rule_that_may_change_its_mind(self, inputs):
+        inputs.hold_one({**GOOD, "floor": "11"})
+
+        remembering = {each.name for each in inputs._readers if each.known}
+
+        assert {"country", "sent"} <= remembering
+        assert not remembering & {"parcel", "floor"}
 
 
 class TestWhatIsAsked:
