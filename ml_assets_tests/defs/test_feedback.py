@@ -31,7 +31,7 @@ from ml_assets.feedback import (
     seal,
     sealed_batches,
 )
-from ml_assets.registry import champion, last_decision, versions
+from ml_assets.registry import champion, last_decision, rollback, versions
 from ml_assets.serving.replay import CHECK
 from ml_assets.storage import Home
 
@@ -369,7 +369,7 @@ class TestStatefulRetraining:
     @pytest.fixture
     def stateful(self):
         return declared_with(
-            IN_EPOCHS, **AT_ONCE, retraining={"min_new_labels": 50, "mode": "stateful"}
+            IN_EPOCHS, **AT_ONCE, retraining={"min_new_labels": 10, "mode": "stateful"}
         )
 
     def test_continues_the_champion_with_what_is_new(self, stateful, tmp_path):
@@ -384,3 +384,21 @@ class TestStatefulRetraining:
         assert after.version != before.version
         assert after.manifest.parent == before.version
         assert decisions(stateful.load(), home)[0].mode == "stateful"
+
+    def test_unlearns_wrong_labels_from_the_version_before_them(self, stateful, tmp_path):
+        problem, home = stateful.load(), trained_home(stateful, tmp_path)
+        before = champion(problem, home)
+        labels = log_answers(problem, home, 60, at=earlier(minutes=5))
+        say(problem, home, dict.fromkeys(labels, True), at=earlier(minutes=2))
+        look(home, stateful)
+        wrong = newest(home, stateful)
+        if champion(problem, home) != before:
+            rollback(problem, home, now=utc_now(), who="test", why="wrong labels")
+
+        say(problem, home, labels, at=earlier(minutes=1))
+        look(home, stateful)
+
+        right = newest(home, stateful)
+        assert wrong.manifest.parent == right.manifest.parent == before.version
+        assert right.manifest.data.feedback == feedback_of(home)
+        assert right.manifest.data.feedback != wrong.manifest.data.feedback
