@@ -6,7 +6,7 @@ problem+json, `keys` says who may ask. `predicting`, `giving_feedback` and `expl
 endpoints; `inference_protocol` is the same for clients of KServe and Triton (`inference_rest`,
 `inference_grpc` and its `inference_messages`, `tensors`). `openapi` describes the endpoints from the
 contracts (`schemas`, `operations`), to people through `docs.html`. The `console` is a page for people,
-`overview`, `trying` and `reviewing` are what it asks for. `telemetry` counts, and `shared_counts` adds
+`overview`, `trying` and `reviewing` are what it asks for. `telemetry` counts, `watching` what is odd about rows, and `shared_counts` adds
 up what several processes counted. `app` puts them together, `server` runs it, `supervising` several
 of it.
 """

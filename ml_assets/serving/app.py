@@ -72,7 +72,7 @@ def application(
             GroupCommit(store) as said,
         ):
             service = Service(
-                deployments=Deployments(home, problems),
+                deployments=Deployments(home, problems, telemetry=telemetry),
                 answers=answers,
                 said=said,
                 clock=clock,

@@ -16,6 +16,8 @@ from ml_assets.feedback import logged_columns
 from ml_assets.inference import Predictor
 from ml_assets.problem import Problem
 from ml_assets.registry import ModelVersion, champion, load_bundle, version_named
+from ml_assets.serving.telemetry import Telemetry
+from ml_assets.serving.watching import Learned, Watch, learned
 from ml_assets.storage import Home
 
 NAMED_VERSIONS = 4
@@ -34,11 +36,15 @@ class Live:
         version: As registered.
         predictor: Answers rows.
         kept: Columns of a request that are logged.
+        known: What it has learned of rows.
+        watch: Of the problem's rows.
     """
 
     version: ModelVersion
     predictor: Predictor
     kept: frozenset[str]
+    known: Learned
+    watch: Watch
 
 
 class Swap(NamedTuple):
@@ -65,16 +71,24 @@ class Deployments:
         problems: Those that are served, by name.
         current: Problem to the version that answers for it.
         failures: Problem to why its champion could not be loaded.
+        watches: Problem to what is wrong with its rows.
     """
 
     def __init__(
-        self, home: Home, problems: Sequence[Problem], *, retry_seconds: float = RETRY_SECONDS
+        self,
+        home: Home,
+        problems: Sequence[Problem],
+        *,
+        telemetry: Telemetry | None = None,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
+        odd_values = (telemetry or Telemetry()).odd_values
         self.home = home
         self._retry_seconds = retry_seconds
         self.problems: Mapping[str, Problem] = {problem.name: problem for problem in problems}
         self.current: dict[str, Live] = {}
         self.failures: dict[str, str] = {}
+        self.watches = {problem.name: Watch(problem, odd_values) for problem in problems}
         self._refused: dict[str, Attempt] = {}
         self._named: OrderedDict[tuple[str, str], Live] = OrderedDict()
         self._loading = threading.Lock()
@@ -154,8 +168,11 @@ class Deployments:
 
     def _load(self, problem: Problem, version: ModelVersion) -> Live:
         bundle = load_bundle(problem, self.home, version)
+        predictor = Predictor(problem, bundle, version=version.version)
         return Live(
             version=version,
-            predictor=Predictor(problem, bundle, version=version.version),
+            predictor=predictor,
             kept=logged_columns(problem),
+            known=learned(predictor),
+            watch=self.watches[problem.name],
         )

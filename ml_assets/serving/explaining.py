@@ -47,7 +47,7 @@ class Explaining:
         return json_response({"status": "alive"})
 
     async def ready(self, request: Request) -> Response:  # noqa: ARG002 - as every endpoint
-        """Say whether every problem has a version that answers."""
+        """Say whether every problem has a version that answers, and what is wrong otherwise."""
         deployments = self._service.deployments
         if waiting := [
             name for name in deployments.problems if name not in deployments.current
@@ -58,11 +58,19 @@ class Explaining:
                 headers={"Retry-After": "1"},
                 failures=deployments.failures,
             )
-        return json_response({"status": "ready", "failures": deployments.failures})
+        alerts = {
+            name: [alert._asdict() for alert in watch.alerts.values()]
+            for name, watch in deployments.watches.items()
+        }
+        return json_response(
+            {"status": "ready", "failures": deployments.failures, "alerts": alerts}
+        )
 
     async def metrics(self, request: Request) -> Response:  # noqa: ARG002 - as every endpoint
         """Say what was counted, to Prometheus."""
-        text = self._service.shared.total().text([self._models(), self._failures()])
+        text = self._service.shared.total().text(
+            [self._models(), self._failures(), self._alerts()]
+        )
         return PlainTextResponse(text, media_type=PROMETHEUS)
 
     def _summary(self, name: str) -> dict[str, Any]:
@@ -107,6 +115,17 @@ class Explaining:
                     live.predictor.ways.are_direct
                 )
                 for name, live in current
+            },
+        )
+
+    def _alerts(self) -> Gauge:
+        return Gauge(
+            "ml_assets_odd_values_share",
+            "Share of the last rows in which a column is odd, where it is beyond its limit.",
+            {
+                (("problem", name), ("column", alert.column), ("kind", alert.kind)): alert.share
+                for name, watch in self._service.deployments.watches.items()
+                for alert in watch.alerts.values()
             },
         )
 

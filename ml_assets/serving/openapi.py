@@ -113,7 +113,7 @@ def _paths_of_the_service() -> Iterator[tuple[str, Schema]]:
     """Every path that is about no problem in particular."""
     status: Schema = {
         "type": "object",
-        "properties": {"status": TEXT, "failures": ANY_JSON},
+        "properties": {"status": TEXT, "failures": ANY_JSON, "alerts": ANY_JSON},
         "required": ["status"],
     }
     yield "/", {"get": _index()}

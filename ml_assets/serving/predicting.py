@@ -9,6 +9,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ml_assets.errors import InvalidRows
 from ml_assets.feedback import (
     LoggedPrediction,
     features_hash,
@@ -20,6 +21,7 @@ from ml_assets.inference import Answer
 from ml_assets.serving.deployments import Live
 from ml_assets.serving.reading import JSON, is_told, json_of, rows_of
 from ml_assets.serving.service import Service, in_thread
+from ml_assets.serving.watching import odd_in_answers, odd_in_refusal
 
 AT_ONCE = 50
 """So many rows are answered between two other requests; more of them beside these, in a thread."""
@@ -59,10 +61,20 @@ class Predicting:
 
 
 async def answers_of(live: Live, rows: Rows) -> list[Answer]:
-    """Answer rows; many of them in a thread."""
+    """Answer rows, many of them in a thread; what is odd about them is counted."""
     if len(rows) <= AT_ONCE:
-        return live.predictor.answers(rows)
-    return await in_thread(live.predictor.answers, rows)
+        return _watched(live, rows)
+    return await in_thread(_watched, live, rows)
+
+
+def _watched(live: Live, rows: Rows) -> list[Answer]:
+    try:
+        answers = live.predictor.answers(rows)
+    except InvalidRows as refusal:
+        live.watch.add(len(rows), odd_in_refusal(live.known, refusal))
+        raise
+    live.watch.add(len(rows), odd_in_answers(live.known, rows, answers))
+    return answers
 
 
 async def log(

@@ -140,6 +140,11 @@ class Telemetry:
             "Events about predictions, by problem and outcome.",
             ("problem", "outcome"),
         )
+        self.odd_values = Counter(
+            "ml_assets_odd_values_total",
+            "Values that are missing, unknown to the model or not of the contract, by column.",
+            ("problem", "column", "kind"),
+        )
         self.swaps = Counter(
             "ml_assets_swaps_total",
             "Changes of the version that answers, by problem and outcome.",
@@ -149,7 +154,10 @@ class Telemetry:
     @property
     def parts(self) -> tuple[Counter | Histogram, ...]:
         """Everything that grows."""
-        return self.requests, self.predictions, self.feedback, self.swaps, self.seconds
+        return (
+            *(self.requests, self.predictions, self.odd_values, self.feedback, self.swaps),
+            self.seconds,
+        )
 
     def counts(self) -> bytes:
         """Everything that was counted, for another process."""
