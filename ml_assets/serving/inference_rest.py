@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -43,7 +43,18 @@ JSON_LENGTH = "Inference-Header-Content-Length"
 IN_BINARY = "application/octet-stream"
 
 
-class Parameters(BaseModel):
+class Sent(BaseModel):
+    """A part of a request; null is what the client does not say."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class Parameters(Sent):
     """Of a request or a tensor; those of other servers are ignored."""
 
     binary_data: bool | None = None
@@ -52,7 +63,7 @@ class Parameters(BaseModel):
     trial: bool = False
 
 
-class InputTensor(BaseModel):
+class InputTensor(Sent):
     """One column of the rows that are asked about."""
 
     name: str
@@ -62,14 +73,14 @@ class InputTensor(BaseModel):
     data: Any = None
 
 
-class OutputTensor(BaseModel):
+class OutputTensor(Sent):
     """One column that the client wants back."""
 
     name: str
     parameters: Parameters = Parameters()
 
 
-class InferRequest(BaseModel):
+class InferRequest(Sent):
     """A request to infer, without its binary part."""
 
     id: str | None = None

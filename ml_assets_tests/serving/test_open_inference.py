@@ -228,6 +228,26 @@ def repayments(trained):
         yield client
 
 
+def test_takes_null_for_what_a_client_does_not_say(client, rows):
+    nothing = dict.fromkeys(["id", "parameters", "outputs"])
+    columns = [
+        {
+            "name": name,
+            "datatype": "BYTES",
+            "shape": [1],
+            "data": [[value]],
+            "parameters": None,
+        }
+        for name, value in rows[0].items()
+    ]
+
+    found = client.post("/v2/models/complaints/infer", json={**nothing, "inputs": columns})
+
+    own = client.post("/complaints/predict", json=rows[0]).json()
+    assert found.json()["outputs"][0]["data"] == [own["prediction"]]
+    assert "id" not in found.json()
+
+
 LOAN = {"loan_id": "loan-1", "applied_at": "2020-11-05", "purpose": "car", "story": "word1"}
 
 
