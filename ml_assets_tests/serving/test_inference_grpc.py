@@ -287,7 +287,7 @@ class TestProgram:
         with service_program.served(
             own_world.folder, "--workers", "2", "--grpc-port", "0"
         ) as service:
-            service.wait_until_workers(2)
+            service.wait_for(r"(?s)gRPC is answered on.*gRPC is answered on \S+\n")
             addresses = re.findall(r"gRPC is answered on (\S+)\.\n", service.said)
 
             with grpc_client(addresses[0]) as triton:
