@@ -36,7 +36,7 @@ def _answered_by(problem: Problem, home: Home) -> str:
     found = champion(problem, home)
     if found is None:
         return f"{problem.name}: no champion yet; it is answered as soon as one is released."
-    return f"{problem.name}: {found.number} ({found.version}) answers."
+    return f"{problem.name}: {found.number} ({found.version}) is champion."
 
 
 def _who_may_ask(settings: Settings) -> str:

@@ -1,13 +1,15 @@
 """Which versions answer: of each problem the champion, and others that a client names.
 
 A version is loaded whole, compared with its slower ways and so warmed before it takes a request;
-the switch to it is one assignment. A bundle that cannot be used leaves the old one answering.
+the switch to it is one assignment. A bundle that cannot be used leaves the old one answering, also
+in a process that starts then.
 """
 
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +17,7 @@ from ml_assets.errors import MLAssetsError, VersionNotFound
 from ml_assets.feedback import logged_columns
 from ml_assets.inference import Predictor
 from ml_assets.problem import Problem
-from ml_assets.registry import ModelVersion, champion, load_bundle, version_named
+from ml_assets.registry import ModelVersion, champion, load_bundle, releases, version_named
 from ml_assets.serving.telemetry import Telemetry
 from ml_assets.serving.watching import Learned, Watch, learned
 from ml_assets.storage import Home
@@ -52,6 +54,7 @@ class Swap(NamedTuple):
 
     problem: str
     before: str | None
+    """The version that answered, or that goes on when the new one cannot."""
     after: str
     failure: str | None
     """Why the old one goes on; None when the new one answers."""
@@ -149,6 +152,8 @@ class Deployments:
         failure = self._switch(problem, found)
         if failure and was_refused:
             return None  # it was told already
+        if failure and (goes_on := self.current.get(problem.name)):
+            before = goes_on.version.version
         return Swap(problem.name, before, found.version, failure)
 
     def _switch(self, problem: Problem, version: ModelVersion) -> str | None:
@@ -158,9 +163,22 @@ class Deployments:
         except MLAssetsError as error:
             self._refused[problem.name] = Attempt(version.version, time.monotonic())
             self.failures[problem.name] = f"{version.version} cannot be loaded: {error}"
+            if problem.name not in self.current:
+                self._fall_back(problem, version)
             return str(error)
         self._forget_failure(problem.name)
         return None
+
+    def _fall_back(self, problem: Problem, refused: ModelVersion) -> None:
+        """Let the version answer that answered before, as it would had this process run then."""
+        log = releases(problem, self.home)
+        taken_back = {each.from_version for each in log if each.kind == "rollback"}
+        former = dict.fromkeys(each.to_version for each in reversed(log))
+        for name in [name for name in former if name not in {refused.version, *taken_back}]:
+            with suppress(MLAssetsError):
+                found = version_named(problem, self.home, name)
+                self.current[problem.name] = self._load(problem, found)
+                return
 
     def _forget_failure(self, problem: str) -> None:
         self.failures.pop(problem, None)

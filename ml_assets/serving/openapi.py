@@ -37,6 +37,15 @@ from ml_assets.serving.service import Service, in_thread
 
 DOCS = Path(__file__).with_name("docs.html")
 
+DOCS_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+        "connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+}
+"""The page is one file with its script in it, and asks nobody but this service."""
+
 FLAG: Schema = {"type": "string", "enum": ["", "true", "false"]}
 EXAMPLE_ID = "01a1f640-bc00-7000-8000-000000000000"
 
@@ -56,7 +65,7 @@ class Describing:
 
     async def docs(self, request: Request) -> Response:  # noqa: ARG002 - as every endpoint
         """Describe the service to people: a page that reads the other description."""
-        return HTMLResponse(DOCS.read_bytes())
+        return HTMLResponse(DOCS.read_bytes(), headers=DOCS_HEADERS)
 
     def _described(self) -> Schema:
         service = self._service

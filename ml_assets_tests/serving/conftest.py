@@ -77,13 +77,13 @@ class World:
             now=NOW + dt.timedelta(hours=number),
         )
 
-    def release(self, version):
+    def release(self, version, kind="forced"):
         """Let a version answer."""
         before = champion(self.problem, self.home)
         add_release(
             self.problem,
             self.home,
-            kind="forced",
+            kind=kind,
             from_version=before.version if before else None,
             to_version=version.version,
             now=self.clock(),

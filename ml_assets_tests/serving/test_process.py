@@ -46,7 +46,7 @@ class TestStart:
             answer = client.post("/complaints/predict", json=rows[0]).json()
 
         assert f"its docs: {one.url}/docs" in one.said
-        assert f"complaints: 1.0.0 ({answer['version']}) answers." in one.said
+        assert f"complaints: 1.0.0 ({answer['version']}) is champion." in one.said
         assert "Nobody needs a key: only this machine reaches it." in one.said
 
     def test_listens_to_this_machine_only(self, one):

@@ -114,3 +114,31 @@ def test_a_bundle_is_tried_again_after_a_while(own_world, retry_seconds, recover
     failures = [[swap.failure is not None for swap in each] for each in told]
     assert failures == [[True], [], [False] if recovers else []]
     assert (deployments.failures == {}) is recovers
+
+
+class TestAStartWithABrokenChampion:
+    def broken(self, world, number, **how):
+        code = world.register(0).manifest.code.model_copy(update={"features": "0" * 32})
+        return world.release(world.register(number, code=code), **how)
+
+    def test_goes_on_with_the_version_before(self, own_world):
+        before = own_world.register(0)
+        broken = self.broken(own_world, 1)
+        deployments = Deployments(own_world.home, [own_world.problem])
+
+        (swap,) = deployments.follow()
+
+        assert (swap.before, swap.after) == (before.version, broken.version)
+        assert deployments.champion_of("complaints").version == before
+        assert f"{broken.version} cannot be loaded" in deployments.failures["complaints"]
+        assert deployments.follow() == []
+
+    def test_does_not_go_back_to_one_that_was_rolled_back(self, empty_world):
+        empty_world.release(empty_world.register(0))
+        broken = self.broken(empty_world, 1, kind="rollback")
+        deployments = Deployments(empty_world.home, [empty_world.problem])
+
+        deployments.follow()
+
+        assert f"{broken.version} cannot be loaded" in deployments.failures["complaints"]
+        assert deployments.current == {}
