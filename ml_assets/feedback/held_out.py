@@ -4,7 +4,7 @@ Rows of the source come from `validated`, rows of feedback from the prediction l
 source was revised since cannot be told from a row that is read differently, so it is left out.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,15 +97,25 @@ def _of_source(
     if not partitions:
         return
     keys = [problem.entity_id, problem.event_time, PARTITION]
-    table = home.lake.read(
+    wanted = pa.array(seen[problem.entity_id], pa.string(), from_pandas=True)
+    batches = home.lake.batches(
         f"{problem.name}/validated",
         partitions=sorted(partitions),
         columns=list(dict.fromkeys([*keys, *problem.known_columns])),
     )
-    wanted = pa.array(seen[problem.entity_id], table[problem.entity_id].type, from_pandas=True)
-    for row in table.filter(pc.is_in(table[problem.entity_id], wanted)).to_pylist():
-        key = (row[problem.entity_id], pd.Timestamp(row[problem.event_time]), row[PARTITION])
-        yield key, {name: row[name] for name in problem.known_columns if row[name] is not None}
+    for batch in batches:
+        ids = batch.column(problem.entity_id).cast(pa.string())
+        for row in batch.filter(pc.is_in(ids, wanted)).to_pylist():
+            yield (
+                _key(row, keys),
+                {name: row[name] for name in problem.known_columns if row[name] is not None},
+            )
+
+
+def _key(row: Mapping[str, Any], names: Sequence[str]) -> tuple[Any, ...]:
+    """Entity, event time and partition of a row, as a frame has them."""
+    entity, moment, partition = (row[name] for name in names)
+    return entity, pd.Timestamp(moment), partition
 
 
 def _unrevised(problem: Problem, home: Home, training_set: TrainingSet) -> set[str]:

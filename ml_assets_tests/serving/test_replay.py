@@ -1,7 +1,9 @@
 """A release is blocked when the service would not see what training saw; it names what differs."""
 
+import re
+
 import pytest
-from loans import NOW, draw, features, learned_from
+from loans import NOW, admit, draw, features, learned_from
 from skewed import (
     WHERE,
     changed_unit,
@@ -12,7 +14,7 @@ from skewed import (
 )
 
 from ml_assets.feedback import predictions
-from ml_assets.registry import champion, consider_promotion, ensure_model
+from ml_assets.registry import champion, consider_promotion, ensure_model, load_bundle
 from ml_assets.serving.replay import CHECK, served_alike
 
 
@@ -102,3 +104,35 @@ def test_blocks_a_unit_that_is_another_one_where_it_is_served(home, rng, monkeyp
     assert decision.outcome == "refused"
     assert "amount in 302" in replayed(decision).text
     assert "such as amount of loan-" in replayed(decision).text
+
+
+class TestRowsRevisedSince:
+    @pytest.fixture
+    def model(self, home, rng):
+        """A model, and the rows that it was made from."""
+        problem, rows = problem_with(features), draw(1_500, rng)
+        learned_from(problem, home, rows)
+        return problem, ensure_model(problem, home, now=NOW, run_id="r"), rows
+
+    def found(self, home, problem, version):
+        bundle = load_bundle(problem, home, version)
+        return served_alike(clock)(problem, home, version, bundle)
+
+    def test_are_left_out_and_counted(self, home, model):
+        problem, version, rows = model
+        december = rows[rows["applied_at"].dt.month == 12]
+        admit(problem, home, december.assign(amount_usd=1.0))
+
+        finding = self.found(home, problem, version)
+
+        assert finding.passed
+        assert re.search(r"held-out rows replayed \(\d+ were revised since\)", finding.text)
+
+    def test_block_the_release_when_none_is_left(self, home, model):
+        problem, version, rows = model
+        admit(problem, home, rows.assign(amount_usd=1.0))
+
+        finding = self.found(home, problem, version)
+
+        assert not finding.passed
+        assert finding.text.startswith("none of 302 held-out rows can be replayed")
