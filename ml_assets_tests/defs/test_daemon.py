@@ -1,6 +1,7 @@
 """With Dagster's real daemon, code server and web server, on the loopback only."""
 
 import json
+import re
 import socket
 import sys
 import time
@@ -102,17 +103,38 @@ def test_a_file_becomes_a_champion_by_itself_once_the_sensor_is_on(deployment):
     ui = [sys.executable, "-c", "from ml_assets.cli import main; main()", "ui"]
 
     with started(
-        [*ui, "--home", deployment.home.path, "--port", str(port)], deployment.home
+        [*ui, "--home", deployment.home.path, "--port", str(port), "--service-port", "0"],
+        deployment.home,
     ) as log:
+        service = wait_until(lambda: service_of(log), START_SECONDS, log)
+        assert wait_until(lambda: is_ready(service) is False, START_SECONDS, log)
         place = wait_until(lambda: place_of_definitions(port), START_SECONDS, log)
         assert turned_on(port, place, "complaints_source") == "RUNNING"
         for month in GOOD:
             deliver(deployment.inbox, month, rows=200)
         wait_until(lambda: champion(COMPLAINTS.load(), deployment.home), WORK_SECONDS, log)
+        wait_until(lambda: is_ready(service), WORK_SECONDS, log)
         wait_until(lambda: all_finished(deployment.instance), WORK_SECONDS, log)
 
     assert deployment.held("features") == deployment.shown("features") == GOOD
     assert {run.status.value for run in deployment.instance.get_runs()} == {"SUCCESS"}
+
+
+def service_of(log):
+    """Where the prediction service says that it is."""
+    found = re.search(r"The prediction service is starting on (http://\S+);", log.read_text())
+    return found and found[1]
+
+
+def is_ready(service):
+    """Whether a champion answers; None while the service does not."""
+    try:
+        with urllib.request.urlopen(f"{service}/ready", timeout=30) as answer:  # noqa: S310
+            return answer.status == 200
+    except urllib.error.HTTPError:
+        return False
+    except OSError:
+        return None
 
 
 def free_port():
