@@ -59,14 +59,18 @@ def _schedule(declared: Declared, name: str, cron: str) -> dg.ScheduleDefinition
     )
     def retraining(home: HomeResource) -> dg.RunRequest | dg.SkipReason:
         from ml_assets.defs.waiting import nothing_to_learn
-        from ml_assets.feedback import consider_retraining
+        from ml_assets.feedback import consider_retraining, facts
 
         problem, opened, now = declared.load(), home.open(), utc_now()
         why_not = nothing_to_learn(problem, opened, now=now)
         if why_not is not None:
             return dg.SkipReason(why_not)
         who = f"schedule {name}"
-        decision = consider_retraining(problem, opened, "schedule", now=now, run_id=who)
+        # The training set is another one: where no row came, labels became old enough.
+        known = facts(problem, opened)._replace(new_rows=True)
+        decision = consider_retraining(
+            problem, opened, "schedule", now=now, run_id=who, known=known
+        )
         if not decision.retrain:
             return dg.SkipReason(decision.reason)
         tags = {TRIGGER_TAG: "schedule", WHO_TAG: who, REASON_TAG: decision.reason}

@@ -38,6 +38,7 @@ def consider_retraining(
     now: dt.datetime,
     run_id: str,
     why: str | None = None,
+    known: Facts | None = None,
 ) -> Decision:
     """Decide by the present facts whether to train again, and write the decision down.
 
@@ -48,8 +49,9 @@ def consider_retraining(
         now: When.
         run_id: In which it is considered.
         why: What a person gives as the reason.
+        known: The facts, where the caller knows more of them.
     """
-    known = facts(problem, home)
+    known = known or facts(problem, home)
     decision = decide(problem.config.retraining, known, trigger, now=now, why=why)
     record_decision(problem, home, decision, known, now=now, run_id=run_id)
     return decision

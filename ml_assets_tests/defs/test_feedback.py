@@ -16,11 +16,12 @@ from quick import (
     LOOP,
     declared_with,
     definitions_on,
+    deliver,
     key_of,
     trained_home,
 )
 
-from ml_assets.defs.resources import utc_now
+from ml_assets.defs.resources import HomeResource, utc_now
 from ml_assets.defs.runs import instance_of, run_here, tick_here
 from ml_assets.features import load_training_set
 from ml_assets.feedback import (
@@ -31,6 +32,7 @@ from ml_assets.feedback import (
     seal,
     sealed_batches,
 )
+from ml_assets.ingestion import register_source
 from ml_assets.registry import champion, last_decision, rollback, versions
 from ml_assets.serving.replay import CHECK
 from ml_assets.storage import Home
@@ -277,6 +279,58 @@ def feedback_of(home):
         name: state.content_hash
         for name, state in home.lake.partitions("complaints/feedback").items()
     }
+
+
+class TestSchedule:
+    def tock(self, home, declared):
+        with instance_of(home.path) as instance:
+            context = dg.build_schedule_context(
+                instance,
+                scheduled_execution_time=utc_now(),
+                resources={"home": HomeResource(path=str(home.path))},
+            )
+            with context as opened:
+                schedule = definitions_on(home, declared).resolve_schedule_def(
+                    "complaints_weekly"
+                )
+                return schedule.evaluate_tick(opened)
+
+    def test_asks_when_labels_became_old_enough(self, tmp_path):
+        month = (utc_now().replace(day=1) - dt.timedelta(days=1)).strftime("%Y-%m")
+        home, inbox = Home.open(tmp_path / "home", environment={}), tmp_path / "inbox"
+        inbox.mkdir()
+        register_source(COMPLAINTS.load(), home, inbox)
+        for each in (*GOOD, month):
+            deliver(inbox, each)
+        for some in ([month], GOOD):
+            definitions = definitions_on(home, COMPLAINTS)
+            run_here(definitions, "complaints_refresh", home=home, partitions=some)
+        too_young = self.tock(home, COMPLAINTS)
+
+        (request,) = self.tock(home, LOOP).run_requests
+
+        assert month in newest(home).manifest.data.excluded
+        assert too_young.skip_message.startswith("Nothing new: ")
+        assert request.tags["ml_assets/reason"] == (
+            "There is something new to learn from since the last training."
+        )
+
+    def test_asks_when_a_batch_was_sealed_that_nobody_made(self, opened):
+        learned(opened, rows=5)
+        seal(LOOP.load(), opened, now=utc_now())
+
+        (request,) = self.tock(opened, LOOP).run_requests
+
+        assert request.tags["ml_assets/trigger"] == "schedule"
+
+    def test_asks_for_nothing_that_the_policy_does_not_list(self, opened):
+        learned(opened, rows=5)
+        seal(LOOP.load(), opened, now=utc_now())
+        by_labels = declared_with(LOOP, retraining={"triggers": ["feedback"]})
+
+        tick = self.tock(opened, by_labels)
+
+        assert tick.skip_message == "schedule is none of retraining.triggers: feedback."
 
 
 class TestRetrainingByHand:
