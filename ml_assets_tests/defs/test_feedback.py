@@ -21,6 +21,7 @@ from quick import (
     trained_home,
 )
 
+from ml_assets.cli.models import promote
 from ml_assets.defs.resources import HomeResource, utc_now
 from ml_assets.defs.runs import instance_of, run_here, tick_here
 from ml_assets.features import load_training_set
@@ -279,6 +280,19 @@ def feedback_of(home):
         name: state.content_hash
         for name, state in home.lake.partitions("complaints/feedback").items()
     }
+
+
+def test_a_promotion_by_hand_replays_held_out_rows_as_the_chain_does(opened):
+    learned(opened)
+    look(opened)
+    answering = champion(LOOP.load(), opened)
+    (other,) = {each.version for each in versions(LOOP.load(), opened)} - {answering.version}
+
+    decision = promote("complaints", opened, other, reason=None, who="test", now=utc_now())
+
+    replayed = next(each for each in decision.findings if each.check == CHECK)
+    assert replayed.passed
+    assert "held-out rows replayed" in replayed.text
 
 
 class TestSchedule:
