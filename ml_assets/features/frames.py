@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
+import pyarrow as pa
 
 from ml_assets.errors import TrainingError
 from ml_assets.features.feedback import FEEDBACK, feedback_table
@@ -201,16 +202,26 @@ def _joined(
             rows=rows,
         )
         on = [*source.keys, PARTITION]
-        listed, here = _listed(connection, source, []), list[str]()
-        yield reader.schema.empty_table().to_pandas().merge(listed, on=on)[order]
-        for batch in reader:
-            partitions = batch.column(PARTITION).unique().to_pylist()
-            if partitions != here:
-                listed, here = _listed(connection, source, partitions), partitions
-            joined = batch.to_pandas().merge(listed, on=on)[order]
+        nothing = _listed(connection, source, [])
+        yield reader.schema.empty_table().to_pandas().merge(nothing, on=on)[order]
+        for table in _gathered(reader, rows):
+            listed = _listed(connection, source, table[PARTITION].unique().to_pylist())
+            joined = table.to_pandas().merge(listed, on=on)[order]
             if source.prefix:
                 joined[PARTITION] = source.prefix + joined[PARTITION]
             yield joined
+
+
+def _gathered(reader: pa.RecordBatchReader, rows: int) -> Iterator[pa.Table]:
+    """The batches of small partitions together, since each join costs as much as many rows."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in reader:
+        if waiting and sum(map(len, waiting)) + len(batch) > rows:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+        waiting.append(batch)
+    if waiting:
+        yield pa.Table.from_batches(waiting)
 
 
 def _listed(

@@ -45,7 +45,7 @@ from ml_assets.storage import Home
 
 Array = npt.NDArray[np.float64]
 
-TRAIN_ROWS = 20_000
+TRAIN_ROWS = 10_000
 """Training rows that the training error is measured on, about: a sample, by hash of the id."""
 
 REMEMBERED = 2

@@ -12,6 +12,9 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
+SAID = ["path", "size_bytes", "modification_time", "num_records", "partition"]
+"""What is read of a file's line in the log; its statistics would cost most of the time."""
+
 
 class OpenTable(DeltaTable):
     """A table that remembers which files are live at the version that it is at."""
@@ -19,9 +22,10 @@ class OpenTable(DeltaTable):
     _live: tuple[int, pa.Table] | None = None
 
     def live(self) -> pa.Table:
-        """One row per live file, as Delta lists them."""
+        """One row per live file; its partition columns are called `partition.<name>`."""
         if self._live is None or self._live[0] != self.version():
-            self._live = self.version(), pa.table(self.get_add_actions(flatten=True))
+            said = pa.table(self.get_add_actions()).select(SAID).flatten()
+            self._live = self.version(), said
         return self._live[1]
 
 

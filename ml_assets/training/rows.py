@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 
@@ -95,7 +96,7 @@ class Rows:
             counted: Leave out rows with the weight 0.
         """
         if not self.on_disk:
-            rows = self._frame[self._frame[SPLIT].isin(list(splits))]
+            rows = _selected(self._frame, self._frame[SPLIT].isin(list(splits)))
             rows = fitted_rows(rows) if counted else rows
             return InMemory(encoded(encoder, rows, self._columns, fit=learn))
         if learn:
@@ -152,6 +153,14 @@ class Rows:
             )
         )
         return fitted_rows(frame)
+
+
+def _selected(frame: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
+    """Rows of a frame; where they lie together, as in a split by time, no text is copied."""
+    places = np.flatnonzero(mask.to_numpy())
+    if len(places) and len(places) == places[-1] - places[0] + 1:
+        return frame.iloc[places[0] : places[-1] + 1]
+    return frame[mask]
 
 
 def estimated_mb(problem: Problem, home: Home, training_set: TrainingSet) -> float:

@@ -1,9 +1,10 @@
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ml_assets.registry.measuring import _first, evaluations
+from ml_assets.features import load_training_set
+from ml_assets.registry import measuring
+from ml_assets.registry.measuring import evaluations, newest_evaluation
 from ml_assets.registry.versions import load_bundle
 
 
@@ -84,11 +85,27 @@ def test_keeps_an_undefined_metric_undefined_in_the_store(world):
     assert np.isnan(recorded["baseline"]["precision"])
 
 
-@pytest.mark.parametrize(
-    ("at_most", "expected"),
-    [(None, [4, 4, 2]), (3, [3]), (4, [4]), (6, [4, 2]), (99, [4, 4, 2])],
-)
-def test_takes_as_many_rows_as_it_was_told(at_most, expected):
-    batches = (pd.DataFrame({"row": range(rows)}) for rows in (4, 4, 2))
+def test_measures_the_training_error_on_a_sample_of_all_times(world):
+    version = world.fit()
+    bundle = load_bundle(world.problem, world.home, version)
+    training_set = load_training_set(world.problem, world.home, version.training_set)
 
-    assert [len(batch) for batch in _first(batches, at_most)] == expected
+    sample = measuring._answered(
+        world.problem, world.home, training_set, bundle, splits=measuring.LEARNED, share=0.3
+    )
+
+    whole = world.rows(*measuring.LEARNED)
+    assert 0.15 * len(whole) < len(sample) < 0.45 * len(whole)
+    assert set(sample["partition"]) == set(whole["partition"])
+
+
+def test_remembers_what_was_measured_beside_another_champion(world):
+    first = world.fit()
+    world.evaluate(first)
+    world.consider(first)
+
+    known = newest_evaluation(world.problem, world.home, first)
+
+    assert known is not None
+    assert (known.unchanged, known.champion) == (True, None)
+    assert newest_evaluation(world.problem, world.home, world.fit(number=2)) is None

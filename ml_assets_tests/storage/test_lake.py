@@ -1,3 +1,4 @@
+import shutil
 import tempfile
 from datetime import UTC, datetime, timedelta
 
@@ -324,6 +325,25 @@ class TestReading:
         sizes = [batch.num_rows for batch in lake.batches(TABLE, rows=4)]
 
         assert sizes == [4, 4, 2]
+
+    def test_sees_what_another_process_wrote(self, lake, tmp_path):
+        lake.write("loans/raw", "2015-03", rows_of(1), commit=commit())
+        other = on_disk(tmp_path) if lake._folder.local else in_object_store(tmp_path)
+
+        for number in range(3):
+            other.write("loans/raw", f"2015-0{number + 4}", rows_of(number), commit=commit())
+
+            assert lake.read("loans/raw", columns=["amount"]).num_rows == number + 2
+
+    def test_is_not_taken_in_by_another_table_at_the_same_place(self, tmp_path):
+        lake, other = on_disk(tmp_path), on_disk(tmp_path)
+        lake.write("loans/raw", "2015-03", rows_of(1), commit=commit())
+        shutil.rmtree(tmp_path / "lake" / "loans")
+
+        assert lake.partitions("loans/raw") == {}
+        for partition in ("2016-01", "2016-02", "2016-03"):
+            other.write("loans/raw", partition, rows_of(2), commit=commit())
+        assert list(lake.partitions("loans/raw")) == ["2016-01", "2016-02", "2016-03"]
 
     def test_says_which_tables_there_are(self, lake):
         lake.write("homes/raw", "a", rows_of(1), commit=commit())

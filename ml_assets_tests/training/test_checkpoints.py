@@ -17,7 +17,13 @@ from sklearn.naive_bayes import BernoulliNB
 from ml_assets.evaluation import measure
 from ml_assets.registry.frozen import freeze, model_hash
 from ml_assets.training import train
-from ml_assets.training.epochs import Checkpoint, EpochMetric, Progress, fit_in_epochs
+from ml_assets.training.epochs import (
+    Checkpoint,
+    EpochMetric,
+    Patience,
+    Progress,
+    fit_in_epochs,
+)
 from ml_assets.training.estimators import SGDValues
 from ml_assets.training.matrices import Batch, InMemory
 
@@ -143,6 +149,72 @@ def test_a_checkpoint_is_whole_or_the_one_before(batches, tmp_path):
         checkpoint.save(Progress(HalfWritten(), 3, ()))
 
     assert freeze(checkpoint.load().model) == freeze(progress.model)
+
+
+def losing(*losses):
+    """A watch that says these training losses, epoch after epoch."""
+    return lambda _, epoch: EpochMetric(epoch, losses[epoch - 1], 0.2, 0.3, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("losses", "epochs"),
+    [
+        ((0.9, 0.8, 0.7, 0.6, 0.5, 0.4), 6),
+        ((0.9, 0.8, 0.795, 0.79, 0.1, 0.1), 4),
+        ((0.9, 0.895, 0.8, 0.795, 0.79, 0.1), 5),
+    ],
+)
+def test_epochs_end_when_the_loss_no_longer_falls(losses, epochs, batches):
+    patience = Patience(tol=0.01, epochs=2)
+
+    done = fit_in_epochs(
+        MODELS["sgd"](), batches, epochs=6, seed=3, watch=losing(*losses), patience=patience
+    )
+
+    assert done.epochs == len(done.curve) == epochs
+
+
+def test_a_fit_that_lost_its_patience_is_not_gone_on_with(batches, tmp_path):
+    checkpoint = Checkpoint(folder=tmp_path, every=100)
+    arguments = {"epochs": 6, "seed": 3, "patience": Patience(tol=0.01, epochs=2)}
+    done, again = (
+        fit_in_epochs(
+            MODELS["sgd"](),
+            batches,
+            watch=losing(*[0.5] * 6),
+            checkpoint=checkpoint,
+            **arguments,
+        )
+        for _ in range(2)
+    )
+
+    assert (done.epochs, again.epochs) == (3, 3)
+    assert freeze(again.model) == freeze(done.model)
+
+
+def test_patience_is_that_of_scikit_learn(batches):
+    X, y, _ = batches.load(0)
+    hyperparameters = {"loss": "log_loss", "tol": 1e-3, "n_iter_no_change": 3}
+
+    theirs = SGDClassifier(**hyperparameters, random_state=0).fit(X, y)
+
+    assert Patience.of(theirs) == Patience(1e-3, 3)
+    assert Patience.of(theirs.set_params(tol=None)) is None
+    assert Patience.of(BernoulliNB()) is None
+
+
+def test_the_winner_is_fitted_for_as_many_epochs_as_were_worth_it(home, rng):
+    sgd = {"kind": "sgd", "hyperparameters": {"max_iter": 40, "tol": 0.1}}
+    problem = with_config(LOANS, training={"estimators": {"sgd": sgd}})
+    training_set = learned_from(problem, home, draw(600, rng, months=2))
+    measured = partial(measure, problem.config.metrics)
+
+    winner = train(problem, home, training_set, measure=measured).winner
+
+    epochs = len(winner.curve)
+    batches = winner.pipeline.named_steps["model"].t_ - 1
+    assert epochs < 40
+    assert batches == epochs * sum(training_set.rows[name] for name in ("train", "validation"))
 
 
 def test_epochs_see_the_rows_in_different_orders(batches):
