@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from types import FrameType
@@ -48,6 +49,7 @@ def supervise(work: Work, listener: socket.socket, *, workers: int) -> None:
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
+    _start_fork_server()
     told = _told_to_stop()
     running = [_started(context, work, listener) for _ in range(workers)]
     while not told.poll():
@@ -57,6 +59,17 @@ def supervise(work: Work, listener: socket.socket, *, workers: int) -> None:
         running = [_alive(each, context, work, listener) for each in running]
     listener.close()
     _stop(running)
+
+
+def _start_fork_server() -> None:
+    """Start the process that workers are forked from.
+
+    It inherits what is ignored: a service manager's signal goes to all processes at once, and
+    without this one nobody would know when the workers have drained.
+    """
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    forkserver.ensure_running()
+    signal.signal(signal.SIGTERM, before)
 
 
 def _started(context: ForkServerContext, work: Work, listener: socket.socket) -> Worker:

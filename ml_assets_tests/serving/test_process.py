@@ -109,8 +109,9 @@ class TestAnswers:
         assert (without.status_code, allowed.status_code) == (401, 200)
 
 
+@pytest.mark.parametrize("tell", [os.kill, os.killpg], ids=["it", "its group"])
 @pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one", "two"])
-def test_answers_what_is_under_way_before_it_ends(own_world, rows, options):
+def test_answers_what_is_under_way_before_it_ends(own_world, rows, options, tell):
     body = httpx.Request("POST", "http://x", json=rows[0]).content
     head = (
         "POST /complaints/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -122,7 +123,7 @@ def test_answers_what_is_under_way_before_it_ends(own_world, rows, options):
         with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
             connection.sendall(head.encode())
             assert connection.recv(100).startswith(b"HTTP/1.1 100")
-            service.process.send_signal(signal.SIGTERM)
+            tell(service.process.pid, signal.SIGTERM)
             wait_until(lambda: refuses(service.port), 10)
             connection.sendall(body)
             answer = connection.makefile("rb").read()
@@ -131,6 +132,7 @@ def test_answers_what_is_under_way_before_it_ends(own_world, rows, options):
     assert answer.startswith(b"HTTP/1.1 200")
     assert code == 0
     assert not any(map(is_alive, workers))
+    assert "Traceback" not in service.said
 
 
 def refuses(port):
