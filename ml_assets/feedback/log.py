@@ -12,7 +12,8 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import chain
@@ -78,6 +79,9 @@ class LoggedPrediction(NamedTuple):
     """Whether somebody saw the answer: not a shadow's, not one of a trial."""
 
 
+VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The two bits that say which kind of UUID it is, and two random ones."""
+
 AT = LoggedPrediction._fields.index("at")
 
 ROWS_PER_INSERT = 50
@@ -103,17 +107,17 @@ def prediction_ids(at: datetime, count: int) -> list[str]:
         ('01a1f640-bc00-7', '01a1f640-bc00-7001', True)
     """
     milliseconds = int(at.timestamp() * 1000)
-    drawn = os.urandom(8 * count)
-    return [
-        _uuid7(milliseconds + (place >> 12), place & 0xFFF, drawn[8 * place : 8 * place + 8])
-        for place in range(count)
-    ]
-
-
-def _uuid7(milliseconds: int, counter: int, drawn: bytes) -> str:
-    time = f"{milliseconds:012x}"
-    random = f"{int.from_bytes(drawn) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000:016x}"
-    return f"{time[:8]}-{time[8:]}-7{counter:03x}-{random[:4]}-{random[4:]}"
+    drawn = os.urandom(8 * count).hex()
+    ids: list[str] = []
+    for start in range(0, count, 0x1000):
+        time = f"{milliseconds + (start >> 12):012x}"
+        known = f"{time[:8]}-{time[8:]}-7"
+        for place in range(start, min(start + 0x1000, count)):
+            random = drawn[16 * place : 16 * place + 16]
+            ids.append(
+                f"{known}{place & 0xFFF:03x}-{VARIANT[random[0]]}{random[1:4]}-{random[4:]}"
+            )
+    return ids
 
 
 def logged_columns(problem: Problem) -> frozenset[str]:
@@ -144,14 +148,14 @@ def logged_columns(problem: Problem) -> frozenset[str]:
     return frozenset(problem.fields) - personal - {problem.target}
 
 
-def input_text(row: Mapping[str, object], kept: Collection[str]) -> str:
+def input_text(row: Mapping[str, object], kept: AbstractSet[str]) -> str:
     """The part of a requested row that is logged, as JSON.
 
     Example:
         >>> input_text({"state": "CA", "zip_code": "94016"}, kept={"state"})
         '{"state":"CA"}'
     """
-    shown = {name: row[name] for name in row if name in kept}
+    shown = row if row.keys() <= kept else {name: row[name] for name in row if name in kept}
     try:
         return orjson.dumps(shown, default=_plain).decode()
     except TypeError:  # half a character, or a number beyond 64 bits

@@ -6,6 +6,8 @@ value is one for which Python and pandas may differ, the row is given to it as a
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import pandas as pd
@@ -132,17 +134,23 @@ def over_rows(value: Callable[[Row], Any], rows: Sequence[Row]) -> list[Any]:
     watched = Watched(rows[0])
     value(watched)
     names = tuple(watched.read)
-    keys = list(zip(*([row[name] for row in rows] for name in names), strict=True))
+    if not names:
+        return [value(row) for row in rows]
+    is_one = len(names) == 1
+    keys = list(map(itemgetter(*names), rows))
     distinct = set(keys)
     # Zero has two signs, which are equal and not the same.
-    has_floats = any(isinstance(part, float) for key in distinct for part in key)
-    if not names or has_floats or len(distinct) > len(rows) // 2:
+    has_floats = float in map(type, distinct if is_one else chain.from_iterable(distinct))
+    if has_floats or len(distinct) > len(rows) // 2:
         return [value(row) for row in rows]
     try:
-        known = {key: value(dict(zip(names, key, strict=True))) for key in distinct}
+        known = {
+            key: value({names[0]: key} if is_one else dict(zip(names, key, strict=True)))
+            for key in distinct
+        }
     except KeyError:  # of another row, it reads other columns as well
         return [value(row) for row in rows]
-    return [known[key] for key in keys]
+    return list(map(known.__getitem__, keys))
 
 
 def _final(name: str, traced: Mapping[str, Traced], kind: str) -> Callable[[Row], Any]:

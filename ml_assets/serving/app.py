@@ -7,6 +7,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
@@ -29,6 +30,7 @@ from ml_assets.serving.refusals import TITLES, problem_json
 from ml_assets.serving.reviewing import Reviewing
 from ml_assets.serving.service import Handler, Service
 from ml_assets.serving.shared_counts import SharedCounts
+from ml_assets.serving.shortcut import Shortcut
 from ml_assets.serving.telemetry import Telemetry
 from ml_assets.serving.trying import Trying
 from ml_assets.storage import Home, Store
@@ -82,11 +84,15 @@ def application(
                 shared=SharedCounts(telemetry, counts),
             )
             app.router.routes.extend(_routes(service))
+            app.state.predict = service.endpoint(
+                "predict", "predict", Predicting(service).predict
+            )
             async with followed(service), _over_grpc(service, grpc_address):
                 yield
 
     return Starlette(
         lifespan=lifespan,
+        middleware=[Middleware(Shortcut)],
         exception_handlers={HTTPException: _not_here, Exception: _failed},
     )
 
