@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ml_assets.cli.printing import say
-from ml_assets.defs.instance import dagster_home, held_open
+from ml_assets.defs.instance import dagster_home
 from ml_assets.errors import MLAssetsError
 from ml_assets.storage import Home
 
@@ -46,7 +46,6 @@ def open_ui(home: Home, port: int, *, service_port: int | None) -> None:
     )
     say("Ctrl-C ends it.")
     with (
-        held_open(home.path),
         service_beside(home, service_port),
         subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
             dagster_command(home, port), env=dagster_environment(home)

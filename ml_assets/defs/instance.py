@@ -4,9 +4,6 @@ Written once and never overwritten, so that a deployment may edit its `dagster.y
 dagster, because whoever starts `dagster dev` need not load it first.
 """
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 SETTINGS = """\
@@ -76,17 +73,3 @@ def dagster_home(home: Path) -> Path:
 def _write_once(path: Path, text: str) -> None:
     if not path.exists():
         path.write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def held_open(home: Path) -> Iterator[None]:
-    """Keep Dagster's SQLite files open for the time of the block, in whatever process writes them.
-
-    Dagster opens a connection for each statement. Whenever the last one is closed SQLite moves its
-    log into the file and deletes it; with one that stays open, a run takes half the time.
-    """
-    with ExitStack() as stack:
-        for path in sorted((dagster_home(home) / "history").glob("*.db")):
-            connection = stack.enter_context(closing(sqlite3.connect(path)))
-            connection.execute("select count(*) from sqlite_master").fetchall()
-        yield

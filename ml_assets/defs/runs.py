@@ -13,7 +13,7 @@ from dagster import DagsterRunStatus
 
 from ml_assets.defs.asking import RUN_KEY_TAG
 from ml_assets.defs.claims import close_abandoned_runs
-from ml_assets.defs.instance import dagster_home, held_open
+from ml_assets.defs.instance import dagster_home
 from ml_assets.defs.resources import HomeResource
 from ml_assets.storage import Home
 
@@ -168,8 +168,7 @@ def instance_of(home: Path) -> Iterator[dg.DagsterInstance]:
     """Dagster's own home of a deployment, cleared of runs whose process is gone."""
     with dg.DagsterInstance.from_config(str(dagster_home(home))) as instance:
         close_abandoned_runs(instance, home)
-        with held_open(home):
-            yield instance
+        yield instance
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> Iterator[FailedStep]:
