@@ -221,9 +221,12 @@ class GroupCommit:
     def _count(self, rows: int) -> None:
         """Have the thread keep the write-ahead log short."""
         self._uncheckpointed += rows
-        if self._uncheckpointed >= CHECKPOINT_ROWS and self._at_once is not None:
-            self._uncheckpointed = 0
-            self._thread.submit(self._at_once.checkpoint)
+        if self._uncheckpointed < CHECKPOINT_ROWS:
+            return
+        self._uncheckpointed = 0
+        with self._lock:
+            if not self._is_closed and self._at_once is not None:
+                self._thread.submit(self._at_once.checkpoint)
 
     def _commit_waiting(self) -> None:
         group = self._taken_out()
@@ -250,6 +253,12 @@ class GroupCommit:
         ]
 
     def _commit(self, group: list[Submission]) -> list[object]:
+        with self._using_at_once:
+            found = self._at_once.write(partial(_written, group)) if self._at_once else OCCUPIED
+        if isinstance(found, list):
+            # So the checkpoint comes after these callers have their answer, not before.
+            self._count(sum(len(each.rows) for each in group))
+            return found
         with self._store.begin(durable=self._durable) as connection:
             return _written(group, connection)
 

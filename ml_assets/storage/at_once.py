@@ -62,18 +62,25 @@ class AtOnce:
             What `write` returns, and it is committed; or `OCCUPIED`, and nothing was done.
         """
         try:
-            self._driver.execute("begin immediate")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            self._say("begin immediate")
+        except sa.exc.OperationalError as error:
+            if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
                 return OCCUPIED
             raise
         try:
             found = write(self._connection)
-            self._driver.execute("commit")
+            self._say("commit")
         except BaseException:
             self._driver.rollback()
             raise
         return found
+
+    def _say(self, statement: str) -> None:
+        """Say it to the driver; what goes wrong is told as SQLAlchemy tells it."""
+        try:
+            self._driver.execute(statement)
+        except sqlite3.Error as error:
+            raise sa.exc.DBAPIError.instance(statement, (), error, sqlite3.Error) from error
 
     def checkpoint(self) -> None:
         """Move what was written into the database; may be called by another thread.
