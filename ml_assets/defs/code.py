@@ -21,7 +21,8 @@ WITHOUT_DOCSTRINGS = 2
 def code_version(rooms: Iterable[str], files: Iterable[Path] = ()) -> str:
     """Hash of the code of whole rooms and of single files.
 
-    Comments, docstrings and formatting do not count.
+    Comments and what a docstring says do not count. A docstring more or less, or a line broken
+    elsewhere, may: telling them apart would take as long again, at every start.
 
     Args:
         rooms: Names of folders of this package, such as "validation".
