@@ -50,5 +50,7 @@ def asked_before(instance: dg.DagsterInstance, run_key: str) -> str | None:
         asked = f"Run {run.run_id[:8]} was asked to do the same"
         if not run.is_finished:
             return f"{asked} and is not finished yet."
+        if run.is_success:
+            return f"{asked} and did."
         return f"{asked} and ended as {run.status.value}. Correct what it says and execute it again."
     return None

@@ -35,6 +35,7 @@ from ml_assets.feedback import (
 )
 from ml_assets.ingestion import register_source
 from ml_assets.registry import champion, last_decision, rollback, versions
+from ml_assets.registry import decisions as promotions
 from ml_assets.serving.replay import CHECK
 from ml_assets.storage import Home
 
@@ -225,6 +226,18 @@ class TestSensor:
         assert newest(opened).run_id == run.run_id
         assert again.runs == ()
 
+    def test_goes_back_once_when_a_change_was_taken_back(self, opened):
+        first = newest(opened)
+        other = {"logistic": {"kind": "logistic", "hyperparameters": {"C": 0.1}}}
+        look(opened, declared_with(LOOP, training={"estimators": other}))
+
+        (run,) = look(opened).runs
+        again = look(opened)
+
+        considered = decisions_about(opened)[-1]
+        assert (considered.version, considered.run_id) == (first.version, run.run_id)
+        assert again.reason.endswith(f"Run {run.run_id[:8]} was asked to do the same and did.")
+
     def test_joins_the_older_batches_of_too_many(self, opened):
         few = declared_with(LOOP, feedback={"most_batches": 2})
         for seed in range(3):
@@ -272,6 +285,11 @@ class TestSensor:
         assert tags(opened, run)["ml_assets/reason"] == (
             "feedback is none of retraining.triggers: schedule."
         )
+
+
+def decisions_about(home):
+    """What was decided about promotions."""
+    return promotions(LOOP.load(), home)
 
 
 def feedback_of(home):
