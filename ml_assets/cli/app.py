@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ml_assets.cli.leaving import leave
 from ml_assets.errors import MLAssetsError
 
 app = typer.Typer(
@@ -38,7 +39,9 @@ def main() -> None:
         app()
     except MLAssetsError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        sys.exit(1)
+        leave(1)
+    except SystemExit as done:
+        leave(done.code)
 
 
 @app.command()
