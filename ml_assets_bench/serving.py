@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ml_assets_bench.serving_client import Target, ask_once, closed_loop, open_loop
+from ml_assets_bench.serving_client import Measured, Target, ask_once, closed_loop, open_loop
 from ml_assets_bench.serving_model import Asked, prepare
-from ml_assets_bench.serving_peers import Server, install, running, servers, version
+from ml_assets_bench.serving_peers import Running, Server, install, running, servers, version
 
 MANY_ROWS = 1_000
 CONNECTIONS = 16
@@ -41,6 +41,9 @@ class Figures(NamedTuple):
     many_rate: float
     many_p50: float
     many_p99: float
+    alone_cpu: float
+    together_cpu: float
+    many_cpu: float
 
 
 def measure(folder: Path, *, seconds: float, repeats: int, peers: bool) -> None:
@@ -64,20 +67,21 @@ def measure(folder: Path, *, seconds: float, repeats: int, peers: bool) -> None:
                 turns[server.name].append(_turn(server, Path(model), asked, seconds))
     medians = {name: _median(figures) for name, figures in turns.items()}
     _print_table(medians, repeats)
+    _print_cpu(medians)
     _print_limits(medians)
 
 
 def _turn(server: Server, model: Path, asked: Asked, seconds: float) -> Figures:
     """Start a server, put every load on it, and end it."""
-    with running(server, model) as port:
-        one, many = (server.target(port, asked, rows) for rows in (1, MANY_ROWS))
+    with running(server, model) as started:
+        one, many = (server.target(started.port, asked, rows) for rows in (1, MANY_ROWS))
         _require_right(server, one, asked, rows=1)
         _require_right(server, many, asked, rows=MANY_ROWS)
         closed_loop(one, CONNECTIONS, WARM_SECONDS)
-        alone = closed_loop(one, 1, seconds)
-        together = closed_loop(one, CONNECTIONS, seconds)
+        alone, alone_cpu = _with_cpu(started, one, 1, seconds)
+        together, together_cpu = _with_cpu(started, one, CONNECTIONS, seconds)
         half = open_loop(one, CONNECTIONS, seconds, together.rate / 2)
-        whole = closed_loop(many, 1, seconds)
+        whole, many_cpu = _with_cpu(started, many, 1, seconds)
     figures = Figures(
         alone.rate,
         alone.percentile(50),
@@ -89,9 +93,21 @@ def _turn(server: Server, model: Path, asked: Asked, seconds: float) -> Figures:
         whole.rate,
         whole.percentile(50),
         whole.percentile(99),
+        alone_cpu,
+        together_cpu,
+        many_cpu,
     )
     print(f"  {server.name}: {_line(figures)}", flush=True)
     return figures
+
+
+def _with_cpu(
+    started: Running, target: Target, connections: int, seconds: float
+) -> tuple[Measured, float]:
+    """What a client saw, and the milliseconds of CPU that the server took for a request."""
+    before = started.cpu_seconds()
+    found = closed_loop(target, connections, seconds)
+    return found, 1000 * (started.cpu_seconds() - before) / found.requests
 
 
 def _require_right(server: Server, target: Target, asked: Asked, *, rows: int) -> None:
@@ -124,6 +140,14 @@ def _print_table(medians: dict[str, Figures], repeats: int) -> None:
         together = f"{each.together_rate:,.0f} {each.together_p50:.1f} {each.together_p99:.1f}"
         many = f"{each.many_rate:,.1f} {each.many_p50:.1f} {each.many_p99:.1f}"
         print(f"{name:12}{alone:>22}{together:>24}{each.half_p99:>11.1f}{many:>24}")
+
+
+def _print_cpu(medians: dict[str, Figures]) -> None:
+    """CPU of a request, which neighbours on the machine change less than its time."""
+    print("\nCPU of the server for a request, in ms: 1 row alone, 1 row of 16, 1,000 rows")
+    for name, each in medians.items():
+        print(f"{name:12}{each.alone_cpu:.2f} {each.together_cpu:.2f} {each.many_cpu:.1f}")
+    print()
 
 
 def _print_limits(medians: dict[str, Figures]) -> None:

@@ -58,6 +58,21 @@ class Complaints:
 """
 
 
+class Running(NamedTuple):
+    """A server that runs: its port, and its first process."""
+
+    port: int
+    process: int
+
+    def cpu_seconds(self) -> float:
+        """CPU time of all its processes until now; Linux only, 0 elsewhere."""
+        parents, ticks = _processes()
+        family = {self.process}
+        while news := {child for child, parent in parents.items() if parent in family} - family:
+            family |= news
+        return sum(ticks.get(each, 0) for each in family) / os.sysconf("SC_CLK_TCK")
+
+
 class Server(NamedTuple):
     """A server, and how it is talked to."""
 
@@ -127,8 +142,8 @@ def version(folder: Path, name: str) -> str:
 
 
 @contextmanager
-def running(server: Server, model: Path) -> Iterator[int]:
-    """The port of a server that runs while the block does."""
+def running(server: Server, model: Path) -> Iterator[Running]:
+    """A server that runs while the block does."""
     port = _free_port()
     log = model / f"{server.name}.log"
     with (
@@ -143,9 +158,22 @@ def running(server: Server, model: Path) -> Iterator[int]:
     ):
         try:
             _wait_for(process, f"http://127.0.0.1:{port}{server.health}", log)
-            yield port
+            yield Running(port, process.pid)
         finally:
             _end(process)
+
+
+def _processes() -> tuple[dict[int, int], dict[int, int]]:
+    """Every process to its parent, and to the ticks of CPU that it has had."""
+    parents, ticks = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            # The name, in parentheses, may have spaces.
+            fields = stat.read_text().rpartition(")")[2].split()
+            process = int(stat.parent.name)
+            parents[process] = int(fields[1])
+            ticks[process] = sum(map(int, fields[11:15]))
+    return parents, ticks
 
 
 def _environment(folder: Path, packages: list[str]) -> None:
