@@ -5,6 +5,6 @@ An edge: nothing imports it, and it decides nothing. `app` has the commands; eac
 JSON for programs. Dagster, pandas and the like are imported by the commands that need them.
 """
 
-from ml_assets.cli.app import main
+from ml_assets.cli.app import command, main
 
-__all__ = ["main"]
+__all__ = ["command", "main"]

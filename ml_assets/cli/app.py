@@ -39,7 +39,13 @@ def main() -> None:
         app()
     except MLAssetsError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        leave(1)
+        sys.exit(1)
+
+
+def command() -> None:
+    """Be the program `ml-assets`: run a command, and end the process."""
+    try:
+        main()
     except SystemExit as done:
         leave(done.code)
 
