@@ -146,12 +146,13 @@ def print_releases(problem_name: str, found: "list[Release]", *, as_json: bool) 
             each.from_version,
             each.to_version,
             each.who,
-            each.why,
         )
         for each in found
     ]
-    columns = ["deployment", "at", "kind", "from", "to", "who", "why"]
+    columns = ["deployment", "at", "kind", "from", "to", "who"]
     print_table(f"Releases of {problem_name}", columns, rows, empty="none yet")
+    for each in found:
+        say(f"{each.deployment}: {each.why}")
 
 
 def roll_back(

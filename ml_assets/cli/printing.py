@@ -67,12 +67,18 @@ def print_table(
     for place, name in enumerate(columns):
         numeric = all(_is_number(line[place]) for line in lines)
         one_word = all(" " not in line[place] and len(line[place]) <= WORD for line in lines)
+        widest = max(len(name), *(len(line[place]) for line in lines))
         shown.add_column(
-            name, justify="right" if numeric else "left", no_wrap=one_word, overflow="fold"
+            name,
+            justify="right" if numeric else "left",
+            no_wrap=one_word,
+            overflow="fold",
+            min_width=widest if one_word else None,
         )
     for line in lines:
         shown.add_row(*(Text(text) for text in line))
-    console().print(Text(title, style="bold"), shown, sep="\n")
+    # Beyond the width a terminal wraps; cropped, an id could not be copied.
+    console().print(Text(title, style="bold"), shown, sep="\n", crop=False)
 
 
 @singledispatch
