@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ml_assets.errors import TrainingError
 from ml_assets.features.feedback import FEEDBACK, feedback_table
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import duckdb
 
 BATCH_ROWS = 50_000
+GATHERED = 4
+"""Rows of small partitions are joined when they are such a part of a batch; more takes memory."""
 
 
 def training_frame(
@@ -204,12 +207,19 @@ def _joined(
         on = [*source.keys, PARTITION]
         nothing = _listed(connection, source, [])
         yield reader.schema.empty_table().to_pandas().merge(nothing, on=on)[order]
-        for table in _gathered(reader, rows):
+        for table in _gathered(reader, max(rows // GATHERED, 1)):
             listed = _listed(connection, source, table[PARTITION].unique().to_pylist())
-            joined = table.to_pandas().merge(listed, on=on)[order]
+            joined = _wanted(table, listed, on[0]).to_pandas().merge(listed, on=on)[order]
             if source.prefix:
                 joined[PARTITION] = source.prefix + joined[PARTITION]
             yield joined
+
+
+def _wanted(table: pa.Table, listed: pd.DataFrame, entity: str) -> pa.Table:
+    """The rows of some entities, where most are not wanted: texts cost more than looking."""
+    if len(listed) > len(table) / 2:
+        return table
+    return table.filter(pc.is_in(table[entity], pa.array(listed[entity], table[entity].type)))
 
 
 def _gathered(reader: pa.RecordBatchReader, rows: int) -> Iterator[pa.Table]:
