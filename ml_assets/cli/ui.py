@@ -45,6 +45,8 @@ def open_ui(home: Home, port: int, *, service_port: int | None) -> None:
         f"Home: {home.path}. Schedules and sensors are off until you turn them on (Automation)."
     )
     say("Ctrl-C ends it.")
+    # A shell that starts it with & has interrupts ignored; Dagster ends its processes by them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with (
         service_beside(home, service_port),
         subprocess.Popen(  # noqa: S603 - our own interpreter, no shell

@@ -30,6 +30,19 @@ class Events(ConsolidatedSqliteEventLogStorage):
         with self._engine.begin() as connection:
             yield connection
 
+    def has_table(self, table_name: str) -> bool:
+        """Whether there is such a table; asked before every event, and none goes away."""
+        if table_name not in self._seen:
+            with self._connect() as connection:
+                if not sa.inspect(connection).has_table(table_name):
+                    return False
+            self._seen.add(table_name)
+        return True
+
+    @cached_property
+    def _seen(self) -> set[str]:
+        return set()
+
     def dispose(self) -> None:
         """Close the file."""
         super().dispose()  # type: ignore[no-untyped-call]
