@@ -30,6 +30,9 @@ HomeOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")]
+VersionOption = Annotated[
+    str | None, typer.Option(help="Id or number of a model version; by default the champion.")
+]
 ProblemArgument = Annotated[str, typer.Argument(help="Name of a problem, such as complaints.")]
 
 
@@ -344,10 +347,7 @@ def package(
     problem: ProblemArgument,
     *,
     to: Annotated[Path, typer.Option(help="Folder to write; must not exist yet.")],
-    version: Annotated[
-        str | None,
-        typer.Option(help="Id or number of a model version; by default the champion."),
-    ] = None,
+    version: VersionOption = None,
     lock: Annotated[
         Path | None,
         typer.Option(
@@ -374,10 +374,7 @@ def export(
     problem: ProblemArgument,
     *,
     onnx: Annotated[Path, typer.Option(help="File to write.")],
-    version: Annotated[
-        str | None,
-        typer.Option(help="Id or number of a model version; by default the champion."),
-    ] = None,
+    version: VersionOption = None,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -29,6 +29,21 @@ def environment_of(home):
 @contextmanager
 def started(command, home):
     """Run a program in a session of its own; afterwards nothing of it is left."""
+    with _running(command, home) as (program, log):
+        yield log
+        program.terminate()
+        wait_until(lambda: not is_alive(program), STOP_SECONDS, log)
+
+
+@contextmanager
+def killed(command, home):
+    """Run a program in a session of its own; afterwards it is killed, with all that it started."""
+    with _running(command, home) as (_, log):
+        yield log
+
+
+@contextmanager
+def _running(command, home):
     log = home.path / "program.log"
     with log.open("a") as output:
         program = subprocess.Popen(
@@ -40,9 +55,7 @@ def started(command, home):
             start_new_session=True,
         )
         try:
-            yield log
-            program.terminate()
-            wait_until(lambda: not is_alive(program), STOP_SECONDS, log)
+            yield program, log
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(program.pid, signal.SIGKILL)
@@ -69,24 +82,3 @@ def wait_until(has_come, seconds, log):
             )
         time.sleep(0.5)
     return found
-
-
-@contextmanager
-def killed(command, home):
-    """Run a program in a session of its own; afterwards it is killed, with all that it started."""
-    log = home.path / "program.log"
-    with log.open("a") as output:
-        program = subprocess.Popen(
-            command,
-            cwd=home.path,
-            env=environment_of(home),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            yield log
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(program.pid, signal.SIGKILL)
-            program.wait()
