@@ -22,6 +22,11 @@ app.add_typer(
     keys, name="keys", help="Make, list and revoke the API keys of the prediction service."
 )
 
+release = typer.Typer(no_args_is_help=True)
+app.add_typer(
+    release, name="release", help="See what a release needs, and say yes or no to a model."
+)
+
 HomeOption = Annotated[
     Path | None,
     typer.Option(
@@ -33,6 +38,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the facts as JSO
 VersionOption = Annotated[
     str | None, typer.Option(help="Id or number of a model version; by default the champion.")
 ]
+ChallengerArgument = Annotated[
+    str | None,
+    typer.Argument(help="Id or number of a model version; by default the newest."),
+]
+WhyOption = Annotated[str, typer.Option(help="Kept with the decision for ever.")]
 ProblemArgument = Annotated[str, typer.Argument(help="Name of a problem, such as complaints.")]
 
 
@@ -147,14 +157,72 @@ def promote(
     json: JsonOption = False,
 ) -> None:
     """Consider a version for promotion. Exit code 1 when it does not answer afterwards."""
-    from ml_assets.cli.clock import now, who
+    from ml_assets.cli.clock import who
     from ml_assets.cli.models import promote as consider
     from ml_assets.cli.printing import print_json, say
     from ml_assets.storage import Home
 
-    decision = consider(problem, Home.open(home), version, reason=reason, who=who(), now=now())
+    decision = consider(problem, Home.open(home), version, reason=reason, who=who())
     print_json(decision) if json else say(decision.message)
-    raise typer.Exit(0 if decision.promoted or decision.outcome == "already champion" else 1)
+    raise typer.Exit(0 if decision.answers else 1)
+
+
+@release.command("check")
+def check_release(
+    problem: ProblemArgument,
+    version: ChallengerArgument = None,
+    *,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List what a release needs, with the evidence, and change nothing.
+
+    What is needed is promotion.needs in config.yaml. Exit code 1 where something keeps it back.
+    """
+    from ml_assets.cli.release import print_release, release_facts
+    from ml_assets.storage import Home
+
+    found = release_facts(problem, Home.open(home), version)
+    print_release(found, as_json=json)
+    raise typer.Exit(0 if found.ready else 1)
+
+
+@release.command("approve")
+def approve_release(
+    problem: ProblemArgument,
+    version: ChallengerArgument = None,
+    *,
+    why: WhyOption,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say yes to exactly this bundle, and consider its release at once.
+
+    A changed bundle needs a new yes. Exit code 1 when it does not answer afterwards.
+    """
+    from ml_assets.cli.release import print_said, say_yes_or_no
+    from ml_assets.storage import Home
+
+    said = say_yes_or_no(problem, Home.open(home), version, approved=True, why=why)
+    print_said(said, as_json=json)
+    raise typer.Exit(0 if said.decision and said.decision.answers else 1)
+
+
+@release.command("reject")
+def reject_release(
+    problem: ProblemArgument,
+    version: ChallengerArgument = None,
+    *,
+    why: WhyOption,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say no to exactly this bundle: it is not released, whatever the policy."""
+    from ml_assets.cli.release import print_said, say_yes_or_no
+    from ml_assets.storage import Home
+
+    said = say_yes_or_no(problem, Home.open(home), version, approved=False, why=why)
+    print_said(said, as_json=json)
 
 
 @app.command()

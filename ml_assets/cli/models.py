@@ -172,20 +172,17 @@ def promote(
     *,
     reason: str | None,
     who: str,
-    now: dt.datetime,
 ) -> "Decision":
     """Consider a version for promotion; with a reason, release it against the judgement."""
-    from ml_assets.cli.clock import now as clock
-    from ml_assets.registry import consider_promotion
-    from ml_assets.serving.replay import served_alike
+    from ml_assets.cli.clock import now
+    from ml_assets.serving.releasing import consider_release
 
-    return consider_promotion(
+    return consider_release(
         problem_named(problem_name),
         home,
         version,
-        now=now,
+        clock=now,
         who=who,
         run_id=BY_HAND,
         reason=reason,
-        checks=[served_alike(clock)],
     )

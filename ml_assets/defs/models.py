@@ -150,19 +150,17 @@ def _champion(declared: Declared) -> dg.AssetsDefinition:
     def champion(
         context: dg.AssetExecutionContext, home: HomeResource, config: Promotion
     ) -> dg.MaterializeResult[None]:
-        from ml_assets.registry import consider_promotion
-        from ml_assets.serving.replay import served_alike
+        from ml_assets.serving.releasing import consider_release
 
         problem, opened = declared.load(), home.open()
-        decision = consider_promotion(
+        decision = consider_release(
             problem,
             opened,
             newest_model(problem, opened),
-            now=utc_now(),
+            clock=utc_now,
             who=context.run.tags.get(WHO_TAG, "dagster"),
             run_id=context.run.run_id,
             reason=config.reason,
-            checks=[served_alike(utc_now)],
         )
         context.log.info(decision.message)
         return _made(

@@ -191,9 +191,17 @@ class Training(Strict):
     )
 
 
+Need = Literal["answers", "fitness", "floor", "baseline", "champion", "slices", "skew"]
+"""Something that a release can ask to be shown."""
+
+
 class Promotion(Strict):
     """What a challenger must show before it answers."""
 
+    needs: list[Need] = Field(
+        default=list(get_args(Need)),
+        description="What blocks a release unless it was looked at and passed.",
+    )
     confidence: Share = 0.95
     resamples: int = Field(default=1000, ge=100)
     min_gain: float = Field(default=0.0, ge=0, description="In units of the KPI.")

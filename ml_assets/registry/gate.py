@@ -35,6 +35,13 @@ class Finding(NamedTuple):
     passed: bool
     text: str
     difference: Difference | None = None
+    needed: bool = True
+    """Whether the policy asks for it; what it does not ask for blocks nothing."""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it keeps a release back."""
+        return self.needed and not self.passed
 
 
 @dataclass(frozen=True, kw_only=True)

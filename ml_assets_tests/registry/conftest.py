@@ -26,14 +26,17 @@ from ml_assets.features import (
 from ml_assets.fingerprint import library_versions
 from ml_assets.problem import Config, Problem
 from ml_assets.problems.complaints import complaints as complaints_problem
+from ml_assets.registry import approve, consider_promotion, rollback
 from ml_assets.registry.bundle import contract_code_hash, hooks_code_hash, save_bundle
 from ml_assets.registry.manifest import Algorithm, Code, Data, Manifest, Signature
 from ml_assets.registry.measuring import evaluate
-from ml_assets.registry.promotion import approve, consider_promotion, rollback
 from ml_assets.registry.releases import champion, releases
 from ml_assets.registry.retraining import ensure_model
 from ml_assets.registry.versions import register
 from ml_assets.storage import Commit, Home
+
+ANSWERS_ALONE = ["answers", "fitness", "floor", "baseline", "champion", "slices"]
+"""What a release needs where no service is near."""
 
 
 @pytest.fixture
@@ -229,6 +232,7 @@ def loans_problem():
                     "owner": "credit",
                 },
                 "metrics": ["roc_auc", "brier", "precision"],
+                "promotion": {"needs": ANSWERS_ALONE},
                 "slices": {"columns": ["state"], "min_rows": 50},
                 "training": {
                     "estimators": {
