@@ -209,7 +209,7 @@ def approve_release(
 
 
 @release.command("reject")
-def reject_release(
+def refuse_release(
     problem: ProblemArgument,
     version: ChallengerArgument = None,
     *,

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from ml_assets.cli.clock import now, who
 from ml_assets.cli.models import BY_HAND
 from ml_assets.cli.printing import print_json, print_table, say
-from ml_assets.errors import VersionNotFound
 from ml_assets.problem import problem_named
 from ml_assets.storage import Home
 
@@ -47,21 +46,45 @@ class Said(NamedTuple):
 def release_facts(problem_name: str, home: Home, version: str | None) -> ReleaseFacts:
     """Find out what keeps a version from answering, without changing anything.
 
+    Of the champion: what was found when it was released.
+
     Raises:
         VersionNotFound: If there is no such version, or none at all.
     """
-    from ml_assets.registry import champion
+    from ml_assets.registry import champion, version_or_newest
     from ml_assets.serving.releasing import check_release
 
     problem = problem_named(problem_name)
-    asked, answering = version_asked(problem, home, version), champion(problem, home)
-    found = check_release(problem, home, asked, clock=now, who=who())
+    asked, answering = version_or_newest(problem, home, version), champion(problem, home)
+    is_champion = answering is not None and answering.version == asked.version
+    if is_champion:
+        checks = _checks_of_release(problem, home, asked)
+    else:
+        found = check_release(problem, home, asked, clock=now, who=who())
+        checks = tuple(CheckFacts(one.check, one.needed, one.passed, one.text) for one in found)
     return ReleaseFacts(
         problem=problem.name,
         version=asked.version,
         champion=answering.version if answering else None,
-        ready=not any(one.blocks for one in found),
-        checks=tuple(CheckFacts(one.check, one.needed, one.passed, one.text) for one in found),
+        ready=is_champion or not any(one.needed and not one.passed for one in checks),
+        checks=checks,
+    )
+
+
+def _checks_of_release(
+    problem: "Problem", home: Home, version: "ModelVersion"
+) -> tuple[CheckFacts, ...]:
+    """What was found when the champion was released."""
+    from ml_assets.registry import decisions
+
+    released = [
+        one
+        for one in decisions(problem, home)
+        if one.version == version.version and one.outcome in ("promoted", "forced")
+    ]
+    return tuple(
+        CheckFacts(one["check"], one.get("needed", True), one["passed"], one["text"])
+        for one in (released[-1].evidence["findings"] if released else ())
     )
 
 
@@ -77,7 +100,7 @@ def print_release(found: ReleaseFacts, *, as_json: bool) -> None:
     columns = ["check", "", "held", "evidence"]
     print_table(f"Release of {found.version}", columns, rows, empty="nothing is asked")
     if found.version == found.champion:
-        say("It is champion already; compared with itself, it is no better.")
+        say("It is champion; this was found when it was released.")
     elif found.ready:
         say(f"Nothing keeps it back: ml-assets promote {found.problem} {found.version}")
     else:
@@ -89,10 +112,11 @@ def say_yes_or_no(
     problem_name: str, home: Home, version: str | None, *, approved: bool, why: str
 ) -> Said:
     """Record a person's yes or no to a bundle; after a yes its release is considered at once."""
+    from ml_assets.registry import version_or_newest
     from ml_assets.serving.releasing import decide_by_person
 
     problem = problem_named(problem_name)
-    asked = version_asked(problem, home, version)
+    asked = version_or_newest(problem, home, version)
     decision = decide_by_person(
         problem,
         home,
@@ -115,24 +139,6 @@ def print_said(said: Said, *, as_json: bool) -> None:
     say(f"{said.who} {answer} {said.version}: {said.why}")
     if said.decision is not None:
         say(said.decision.message)
-
-
-def version_asked(problem: "Problem", home: Home, version: str | None) -> "ModelVersion":
-    """The version of that id or number; by default the newest.
-
-    Raises:
-        VersionNotFound: If there is none.
-    """
-    from ml_assets.registry import version_named, versions
-
-    if version is not None:
-        return version_named(problem, home, version)
-    known = versions(problem, home)
-    if not known:
-        raise VersionNotFound(
-            f"{problem.name} has no model yet. Make one: ml-assets run {problem.name} --source …"
-        )
-    return known[-1]
 
 
 def _mark(one: CheckFacts) -> str:

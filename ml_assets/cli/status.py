@@ -59,6 +59,7 @@ class ProblemStatus:
         models: How many versions there are.
         champion: The version that answers.
         champion_number: Its semantic version.
+        forced: Who released it against the judgement, when and why; None where nobody did.
         feedback: What came of its answers; None before it answered anything.
     """
 
@@ -71,6 +72,7 @@ class ProblemStatus:
     models: int
     champion: str | None
     champion_number: str | None
+    forced: str | None
     feedback: FeedbackStatus | None
 
 
@@ -122,8 +124,19 @@ def _problem_status(problem: Problem, home: Home, now: dt.datetime) -> ProblemSt
         models=len(versions(problem, home)),
         champion=answering.version if answering else None,
         champion_number=answering.number if answering else None,
+        forced=_forced(problem, home),
         feedback=_feedback(problem, home, now),
     )
+
+
+def _forced(problem: Problem, home: Home) -> str | None:
+    """How the champion was released, if a person did so against the judgement."""
+    from ml_assets.registry import releases
+
+    log = releases(problem, home)
+    if not log or log[-1].kind != "forced":
+        return None
+    return f"by {log[-1].who} at {log[-1].at:%Y-%m-%d %H:%M}: {log[-1].why}"
 
 
 def _feedback(problem: Problem, home: Home, now: dt.datetime) -> FeedbackStatus | None:
@@ -168,6 +181,8 @@ def _print_problem(each: ProblemStatus) -> None:
     print_table(each.problem, TableStatus._fields, each.tables, empty="no tables yet")
     if each.champion:
         say(f"Champion: {each.champion_number} ({each.champion}), of {each.models:,} versions.")
+        if each.forced:
+            say(f"FORCED against the judgement, {each.forced}")
     else:
         say("Champion: nobody answers yet.")
     if each.feedback:

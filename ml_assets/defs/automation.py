@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from ml_assets.defs.approval import approve_job
 from ml_assets.defs.asking import (
     REASON_TAG,
     SENSOR_SECONDS,
@@ -33,7 +34,7 @@ def automation(declared: Declared) -> dg.Definitions:
     """Jobs, schedules and sensors of a problem."""
     all_jobs = jobs(declared)
     return dg.Definitions(
-        jobs=all_jobs,
+        jobs=[*all_jobs, approve_job(declared)],
         schedules=[
             _schedule(declared, name, cron)
             for name, cron in declared.config.schedule

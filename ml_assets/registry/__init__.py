@@ -30,6 +30,7 @@ from ml_assets.registry.versions import (
     ModelVersion,
     load_bundle,
     version_named,
+    version_or_newest,
     version_trained_from,
     versions,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "rollback",
     "save_bundle",
     "version_named",
+    "version_or_newest",
     "version_trained_from",
     "versions",
 ]

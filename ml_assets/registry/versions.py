@@ -94,6 +94,22 @@ def version_named(problem: Problem, home: Home, name: str) -> ModelVersion:
     raise VersionNotFound(f"{problem.name} has {what}. The newest: {newest}.")
 
 
+def version_or_newest(problem: Problem, home: Home, name: str | None) -> ModelVersion:
+    """The version called `name`; the newest where no name is given.
+
+    Raises:
+        VersionNotFound: If there is none.
+    """
+    if name is not None:
+        return version_named(problem, home, name)
+    known = versions(problem, home)
+    if not known:
+        raise VersionNotFound(
+            f"{problem.name} has no model yet. Make one: ml-assets run {problem.name} --source …"
+        )
+    return known[-1]
+
+
 def version_trained_from(
     problem: Problem, home: Home, training_fingerprint: str
 ) -> ModelVersion | None:

@@ -15,6 +15,7 @@ from starlette.routing import Match, Route
 from ml_assets.errors import RequestRefused
 from ml_assets.feedback import GroupCommit, feedback_events, predictions
 from ml_assets.problem import Problem
+from ml_assets.serving.approving import Approving
 from ml_assets.serving.console import Console
 from ml_assets.serving.deployments import Deployments
 from ml_assets.serving.explaining import Explaining
@@ -114,7 +115,7 @@ def _routes(service: Service) -> list[Route]:
     predicting, feedback = Predicting(service), GivingFeedback(service)
     explaining, describing = Explaining(service), Describing(service)
     console, overview = Console(), Overview(service)
-    trying, reviewing = Trying(service), Reviewing(service)
+    trying, reviewing, approving = Trying(service), Reviewing(service), Approving(service)
 
     def post(path: str, route: str, role: Role, handler: Handler) -> Route:
         return Route(path, service.endpoint(route, role, handler), methods=["POST"])
@@ -142,6 +143,7 @@ def _routes(service: Service) -> list[Route]:
         get("/{problem}/rows/newest", "newest", "review", trying.newest),
         get("/{problem}/review", "review", "review", reviewing.queue),
         post("/{problem}/review", "review", "review", reviewing.label),
+        post("/{problem}/versions/{version}/approval", "approval", "admin", approving.decide),
         get("/{problem}/feedback", "feedback_list", "review", reviewing.newest),
         get("/{problem}/flywheel", "flywheel", "review", reviewing.flywheel),
         get("/{problem}", "explain", "predict", explaining.problem),

@@ -17,6 +17,33 @@ PAGE: Schema = {"type": "integer", "minimum": 0, "maximum": 200}
 PLACE: Schema = {"type": "integer", "minimum": 0, "maximum": 2**62}
 SEED: Schema = {"type": "integer", "minimum": 0, "maximum": 2**31}
 
+TEXT: Schema = {"type": "string", "minLength": 1, "maxLength": 2_000, "pattern": r"\S"}
+APPROVAL: Schema = {
+    "type": "object",
+    "required": ["approved", "why"],
+    "additionalProperties": False,
+    "properties": {
+        "approved": {"type": "boolean"},
+        "why": {**TEXT, "description": "Kept with the decision."},
+        "who": {**TEXT, "description": "Needed where no key tells."},
+    },
+}
+DECIDED: Schema = {
+    "type": "object",
+    "required": ["version", "approved", "who", "considered", "outcome", "message"],
+    "properties": {
+        "version": {"type": "string"},
+        "approved": {"type": "boolean"},
+        "who": {"type": "string"},
+        "considered": {
+            "type": "boolean",
+            "description": "False where the release is still being considered.",
+        },
+        "outcome": {"type": ["string", "null"], "description": "Null after a no."},
+        "message": {"type": ["string", "null"]},
+    },
+}
+
 REVIEWER: Schema = {"description": "Who says so, where no key tells: a text."}
 
 
@@ -43,6 +70,18 @@ def console_paths(problem: Problem, limits: Limits) -> Iterator[tuple[str, Schem
     )
     queue = get("Answers that wait for a label, least certain first", limit, after)
     yield f"{name}/review", {"get": queue, "post": label}
+    approval = posting(
+        "Say yes or no to exactly this bundle; after a yes its release is considered",
+        APPROVAL,
+        DECIDED,
+        tag=tag,
+        example={"approved": False, "why": "It is unfair to New York.", "who": "Grace"},
+    )
+    version = parameter("version", "path", {"type": "string"}, "Its id or number.")
+    yield (
+        f"{name}/versions/{{version}}/approval",
+        {"post": {**approval, "parameters": [version]}},
+    )
     before = parameter("before", "query", PLACE, "What the page before ended with; 0 for none.")
     yield f"{name}/feedback", {"get": get("The newest feedback", limit, before)}
     yield f"{name}/flywheel", {"get": get("Feedback by week, and what models gained")}

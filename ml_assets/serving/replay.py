@@ -29,7 +29,6 @@ from ml_assets.feedback.recomputing import is_same
 from ml_assets.inference.agreement import SAME_ANSWER
 from ml_assets.problem import Problem
 from ml_assets.registry import Bundle, Finding, ModelVersion, ReleaseCheck
-from ml_assets.serving.app import application
 from ml_assets.storage import Home, Store
 
 CHECK = "serves as it learned"
@@ -98,6 +97,8 @@ def differences(
 @contextmanager
 def serving(problem: Problem, home: Home, *, clock: Callable[[], datetime]) -> Iterator[int]:
     """Run the service in a thread of this process while the block runs; its port."""
+    from ml_assets.serving.app import application  # it releases too, so it knows this module
+
     with (
         tempfile.TemporaryDirectory(prefix="ml_assets_replay_") as folder,
         socket.create_server(("127.0.0.1", 0)) as listener,

@@ -72,7 +72,7 @@ def check_line(key):
 
 def job_line(job):
     selected = sorted(each.path[-1] for each in job.asset_layer.executable_asset_keys)
-    return f"job {job.name}: {', '.join(selected)}"
+    return f"job {job.name}: {', '.join(selected) or 'no assets'}"
 
 
 def test_are_those_of_the_snapshot():

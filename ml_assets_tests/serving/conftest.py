@@ -98,7 +98,7 @@ class World:
     def served(self, **options):
         """A client of a real server, in a thread of this process."""
         app = application(self.home, [self.problem], clock=self.clock, **options)
-        with running(app) as url, httpx.Client(base_url=url, timeout=30) as client:
+        with client_of(app) as client:
             yield client
 
 
@@ -174,6 +174,13 @@ def manifest_of(problem, number):
     )
 
 
+@contextmanager
+def client_of(app):
+    """A client of an application that runs on a socket while the block does."""
+    with running(app) as url, httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
 @pytest.fixture(scope="session")
 def pipelines():
     return [fitted(complaints_problem, 0.3), fitted(complaints_problem, 3.0)]
@@ -236,6 +243,12 @@ def own_world(empty_world):
 def own_client(own_world):
     with own_world.served() as client:
         yield client
+
+
+@pytest.fixture
+def served():
+    """Makes a client of an application that runs on a socket."""
+    return client_of
 
 
 @pytest.fixture(scope="session")

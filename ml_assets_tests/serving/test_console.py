@@ -7,14 +7,18 @@ from contextlib import contextmanager
 
 import pytest
 import sqlalchemy as sa
+from loans import LOANS, NOW, draw, learned_from, with_config
 from playwright.sync_api import expect, sync_playwright
 
 from ml_assets.feedback import record_feedback
 from ml_assets.feedback.events import feedback_event
 from ml_assets.feedback.history import newest_feedback
-from ml_assets.registry import tables
+from ml_assets.registry import champion, ensure_model, tables
+from ml_assets.serving.app import application
 from ml_assets.serving.keys import make_key
+from ml_assets.serving.releasing import consider_release
 
+CAREFUL = with_config(LOANS, promotion={"approval": "needs_approval"})
 CHROMIUM = shutil.which("chromium")
 expect.set_options(timeout=20_000)  # a machine that does other things needs a while
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -44,8 +48,8 @@ def wait_until(condition, seconds=20):
 
 
 @contextmanager
-def opened(browser, url, **options):
-    """A page whose every complaint, and every request to another host, fails the test."""
+def opened(browser, url, *, expected="status of 4", **options):
+    """A page whose every unexpected complaint, and every request to another host, fails the test."""
     context = browser.new_context(**options)
     page = context.new_page()
     page.asked, page.complaints = [], []
@@ -55,7 +59,7 @@ def opened(browser, url, **options):
     page.go = lambda name: page.goto(f"{url}/console/#/complaints/{name}")
     yield page
     elsewhere = [each for each in page.asked if not each.startswith((url, "data:"))]
-    refusals = [each for each in page.complaints if "status of 4" not in each]
+    refusals = [each for each in page.complaints if expected not in each]
     context.close()
     assert (elsewhere, refusals) == ([], [])
 
@@ -131,6 +135,29 @@ class TestModels:
 
         expect(page.get_by_role("alert")).to_contain_text(f"{broken.version} cannot be loaded")
         expect(page.locator(".alert.warn")).to_contain_text("An older version answers")
+
+
+class TestApproval:
+    def test_lets_a_person_release_what_waits_for_it(self, browser, home, rng, served):
+        learned_from(CAREFUL, home, draw(1_500, rng))
+        version = ensure_model(CAREFUL, home, now=NOW, run_id="r")
+        consider_release(CAREFUL, home, version, clock=lambda: NOW, who="a", run_id="r")
+
+        app = application(home, [CAREFUL], clock=lambda: NOW)
+        unready = "status of 503"  # while nobody answers, the service is not ready
+        with (
+            served(app) as client,
+            opened(browser, str(client.base_url), expected=unready) as page,
+        ):
+            page.goto(f"{client.base_url}/console/#/loans/models")
+            waits = page.get_by_role("region", name="Waits for you")
+            waits.get_by_label("Your name").fill("Grace")
+            waits.get_by_label("Why").fill("looked at the slices")
+            waits.get_by_role("button", name="Approve").click()
+
+            answering = page.get_by_role("region", name="Champion")
+            expect(answering).to_contain_text("promotion by Grace")
+        assert champion(CAREFUL, home).version == version.version
 
 
 class TestTry:

@@ -29,7 +29,7 @@ function shown(reason) {
       reason ? h("p", { class: "bad", role: "alert" }, reason) : h("p", { class: "soft" }, "Whoever runs it makes one: ", h("code", {}, "ml-assets keys add NAME --role predict --role review")),
       h("label", { for: "key-input" }, "API key"),
       input,
-      h("p", { class: "hint" }, "It is kept in this tab until you close it. Models and Try need the role predict, Review and Feedback the role review."),
+      h("p", { class: "hint" }, "It is kept in this tab until you close it. Models and Try need the role predict, Review and Feedback the role review, approving a model the role admin."),
       h("div", { class: "buttons" }, h("button", { class: "primary" }, "Use this key")),
     );
     const dialog = h(

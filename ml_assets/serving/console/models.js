@@ -1,6 +1,7 @@
 // Who answers, how good it is beside the trivial baseline, since when, and why.
 
 import { get, Refused } from "./api.js";
+import { approval } from "./approval.js";
 import { h, number, replace, s, table } from "./dom.js";
 import { count, day, moment, plain, share, signed, version, words } from "./format.js";
 
@@ -17,12 +18,15 @@ const ODD = {
 
 export async function showModels(root, { problem, signal }) {
   const [told, { alerts: odd = {} }] = await Promise.all([get(`${problem}/overview`, signal), get("ready", signal).catch(notReady)]);
-  const refresh = h("button", { type: "button", class: "quiet", onclick: () => showModels(root, { problem, signal }) }, "Refresh");
+  const refresh = h("button", { type: "button", class: "quiet", onclick: () => again() }, "Refresh");
   const kpi = told.metrics[0];
+  const waiting = told.versions.find((each) => each.outcome === "waiting" && each.version !== told.champion);
+  const again = () => showModels(root, { problem, signal });
   replace(
     root,
     h("header", { class: "head split" }, h("div", {}, h("h1", {}, "Models"), h("p", { class: "soft" }, told.objective, ` Owner: ${told.owner}.`)), refresh),
     alerts(told, odd[problem] ?? []),
+    waiting && approval(problem, waiting, { signal, again }),
     told.champion && champion(told, kpi),
     told.evaluation && h("div", { class: "columns" }, metrics(told), slices(told, kpi)),
     told.releases.length > 0 && releases(told),
@@ -49,6 +53,7 @@ function alerts(told, odd) {
 
 function champion(told, kpi) {
   const release = told.releases[0];
+  const isForced = release.kind === "forced";
   const own = told.versions.find((each) => each.version === told.champion);
   const { trained } = told;
   return h(
@@ -57,7 +62,7 @@ function champion(told, kpi) {
     h(
       "div",
       { class: "who" },
-      h("p", { class: "eyebrow" }, "Champion"),
+      h("p", { class: "eyebrow" }, "Champion", isForced && h("span", { class: "chip warn" }, "forced")),
       h("p", { class: "big" }, own.number, " ", version(own.version)),
       h("p", {}, "Answers since ", moment(release.at), `: ${release.kind} by ${release.who}.`),
       h("p", { class: "why" }, release.why),

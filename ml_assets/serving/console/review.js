@@ -9,7 +9,7 @@ import { handOver } from "./try.js";
 
 const PAGE = 20;
 const ENOUGH = 5;
-const REVIEWER = "ml_assets.reviewer";
+export const REVIEWER = "ml_assets.reviewer";
 
 export async function showReview(root, { problem, signal, go }) {
   const review = new Review(problem, signal, go);
