@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ml_assets_bench import chain, gate, growth, serving
+from ml_assets_bench import chain, gate, growth, promotion, serving
 
 CACHE = Path.home() / ".cache" / "ml_assets_bench"
 
@@ -17,6 +17,7 @@ def main() -> None:
         "range": "the same rows in 30 partitions, in one run",
         "gate": "`validated` beside one DuckDB pass",
         "growth": "time and memory from raw to validated, by rows",
+        "promotion": "how often challengers pass that are no better, and that are",
         "all": "everything above",
     }.items():
         command = commands.add_parser(name, help=text)
@@ -43,6 +44,8 @@ def main() -> None:
         chain.measure(asked.rows, 1, asked.repeats)
     if asked.name in {"range", "all"}:
         chain.measure(asked.rows, 30, asked.repeats)
+    if asked.name in {"promotion", "all"}:
+        promotion.measure()
     if asked.name in {"growth", "all"}:
         growth.measure()
 

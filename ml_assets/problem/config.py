@@ -204,7 +204,12 @@ class Promotion(Strict):
     )
     confidence: Share = 0.95
     resamples: int = Field(default=1000, ge=100)
-    min_gain: float = Field(default=0.0, ge=0, description="In units of the KPI.")
+    min_gain: float = Field(
+        default=0.003,
+        ge=0,
+        description="What luck in training explains is no gain: points of the KPI, or where it has no "
+        "bound a share of the champion's own.",
+    )
     approval: Literal["auto", "needs_approval", "manual"] = "auto"
 
 

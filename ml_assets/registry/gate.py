@@ -141,7 +141,7 @@ def _compare(config: Config, rows: FrozenRows, theirs: Array) -> Difference:
 
 def _beats(config: Config, whom: str, difference: Difference) -> Finding:
     """The whole interval of the gain must lie above the least gain."""
-    least = config.promotion.min_gain
+    least = config.promotion.min_gain * _unit(difference)
     return Finding(
         f"beats the {whom}",
         passed=difference.exceeds(least),
@@ -172,7 +172,7 @@ def describe(difference: Difference, *, whom: str, min_gain: float) -> str:
     if difference.estimate == 0:
         relation = f"equals the {whom}'s {plain(difference.incumbent)}"
     elif gain > 0 and low <= min_gain:
-        least = f"by at least {plain(min_gain)}" if min_gain else "by more than chance explains"
+        least = f"by at least {plain(min_gain)}" if low > 0 else "by more than chance explains"
         relation = f"is {place} the {whom}'s {plain(difference.incumbent)}, but not {least}"
     else:
         relation = f"is {place} the {whom}'s {plain(difference.incumbent)}"
