@@ -39,6 +39,16 @@ def say(text: str = "") -> None:
     console().print(text, markup=False, soft_wrap=True)
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """Say how many there are, in the right number.
+
+    Example:
+        >>> counted(1, "batch", "batches"), counted(2_000, "batch", "batches")
+        ('1 batch', '2,000 batches')
+    """
+    return f"{number:,} {one if number == 1 else many}"
+
+
 def print_json(facts: object) -> None:
     """Print facts for a program, as one JSON value."""
     sys.stdout.write(json.dumps(plain(facts), indent=2, ensure_ascii=False) + "\n")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ml_assets.cli.printing import print_json, print_table, say
+from ml_assets.cli.printing import counted, print_json, print_table, say
 from ml_assets.problem import Problem, problems
 from ml_assets.storage import Home, PartitionState
 
@@ -180,7 +180,9 @@ def _print_problem(each: ProblemStatus) -> None:
     say()
     print_table(each.problem, TableStatus._fields, each.tables, empty="no tables yet")
     if each.champion:
-        say(f"Champion: {each.champion_number} ({each.champion}), of {each.models:,} versions.")
+        say(
+            f"Champion: {each.champion_number} ({each.champion}), of {counted(each.models, 'version', 'versions')}."
+        )
         if each.forced:
             say(f"FORCED against the judgement, {each.forced}")
     else:
@@ -200,9 +202,10 @@ def _print_feedback(found: FeedbackStatus) -> None:
         "" if found.gain_per_cycle is None else f", {found.gain_per_cycle:+.4f} each on average"
     )
     say(
-        f"Feedback: {found.labels:,} labels in {found.batches:,} batches, "
-        f"{found.labels_per_week:,.0f} a week; {found.cycles:,} models compared with the champion"
-        f"{gain}. {found.unsealed_predictions:,} answers are in no batch yet."
+        f"Feedback: {counted(found.labels, 'label', 'labels')} in "
+        f"{counted(found.batches, 'batch', 'batches')}, {found.labels_per_week:,.0f} a week; "
+        f"{counted(found.cycles, 'model', 'models')} compared with the champion{gain}. "
+        f"In no batch yet: {counted(found.unsealed_predictions, 'answer', 'answers')}."
     )
     say(f"Last decision about a retraining: {found.last_decision}")
 

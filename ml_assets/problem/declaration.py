@@ -11,6 +11,7 @@ come and go, or "free" where the text is prose.
 """
 
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     import pandera.pandas as pa
 
 Role = Literal["id", "time", "target", "input", "sensitive", "ignored"]
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
+
+RESERVED = frozenset({"console", "docs", "health", "metrics", "openapi", "ready", "v2"})
+"""Names that would stand in the way of the prediction service's own paths."""
 
 RequestHook = Callable[[dict[str, Any]], Mapping[str, Any]]
 ResponseHook = Callable[[float, Mapping[str, Any]], Mapping[str, Any]]
@@ -68,6 +74,19 @@ class Problem:
     config: Config
     request_hook: RequestHook | None = None
     response_hook: ResponseHook | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a name that cannot be a problem's."""
+        if not NAME.fullmatch(self.name):
+            raise ProblemError(
+                f"A problem cannot be called {self.name!r}: needed are lower-case letters, digits "
+                "and underscores, a letter first, at most 50."
+            )
+        if self.name in RESERVED:
+            raise ProblemError(
+                f"A problem cannot be called {self.name!r}: the prediction service has that path "
+                f"for itself, as {', '.join(sorted(RESERVED))}. Choose another name."
+            )
 
     @property
     def hooks(self) -> tuple[Callable[..., Any], ...]:

@@ -84,7 +84,7 @@ def application(
                 telemetry=telemetry,
                 shared=SharedCounts(telemetry, counts),
             )
-            app.router.routes.extend(_routes(service))
+            app.router.routes.extend(routes(service))
             app.state.predict = service.endpoint(
                 "predict", "predict", Predicting(service).predict
             )
@@ -110,7 +110,7 @@ async def _over_grpc(service: Service, address: str | None) -> AsyncIterator[Non
         yield
 
 
-def _routes(service: Service) -> list[Route]:
+def routes(service: Service) -> list[Route]:
     """Every path, quickest needed first."""
     predicting, feedback = Predicting(service), GivingFeedback(service)
     explaining, describing = Explaining(service), Describing(service)
