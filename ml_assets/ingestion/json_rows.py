@@ -121,7 +121,7 @@ class JSONRows:
     def _batch(self, rows: list[Row], first: int) -> pa.RecordBatch:
         self._learn_keys(rows)
         columns = {
-            column: pa.array([_text(row.values.get(key)) for row in rows], pa.string())
+            column: pa.array([cell_text(row.values.get(key)) for row in rows], pa.string())
             for key, column in self._sources.items()
             if column is not None
         }
@@ -294,7 +294,7 @@ def _is_unicode(value: _Object) -> bool:
     return True
 
 
-def _text(value: object) -> str | None:
+def cell_text(value: object) -> str | None:
     """A value as raw has it."""
     if value is None or type(value) is str:
         return value

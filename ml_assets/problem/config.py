@@ -6,8 +6,9 @@ Shares and rates lie in [0, 1]. Durations are days, as their names say.
 
 import datetime as dt
 import difflib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -38,6 +39,30 @@ class Strict(BaseModel):
     """A section of the file: frozen, and without room for keys that nobody reads."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read and check a YAML file.
+
+        Raises:
+            ProblemError: Every key that is unknown, missing or wrong, with its place in the file
+                and the nearest known name.
+        """
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            message = f"{path} is not YAML: {error}"
+            raise ProblemError(message) from None
+        return cls.from_values(values, where=str(path))
+
+    @classmethod
+    def from_values(cls, values: object, *, where: str) -> Self:
+        """Check the values of a YAML file that came from `where`."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            lines = [_explain(cls, found) for found in error.errors()]
+            raise ProblemError(f"{where} cannot be used:\n  " + "\n  ".join(lines)) from None
 
 
 class Source(Strict):
@@ -343,30 +368,6 @@ class Config(Strict):
             raise ValueError(msg)
         return self
 
-    @classmethod
-    def from_file(cls, path: Path) -> "Config":
-        """Read and check a `config.yaml`.
-
-        Raises:
-            ProblemError: Every key that is unknown, missing or wrong, with its place in the file
-                and the nearest known name.
-        """
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            message = f"{path} is not YAML: {error}"
-            raise ProblemError(message) from None
-        return cls.from_values(values, where=str(path))
-
-    @classmethod
-    def from_values(cls, values: object, *, where: str) -> "Config":
-        """Check the values of a `config.yaml` that came from `where`."""
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            lines = [_explain(cls, found) for found in error.errors()]
-            raise ProblemError(f"{where} cannot be used:\n  " + "\n  ".join(lines)) from None
-
 
 def _explain(model: type[BaseModel], found: Any) -> str:
     """Say where a value is wrong and, for an unknown key, which name was probably meant."""
@@ -384,11 +385,14 @@ def _section(model: type[BaseModel], path: list[Any]) -> type[BaseModel]:
     """Return the model of the section at `path`; names in a free mapping lead to its values."""
     for part in path:
         field = model.model_fields.get(str(part))
-        if field is None:
-            continue
-        inner = [field.annotation, *get_args(field.annotation)]
-        model = next(
-            (kind for kind in inner if isinstance(kind, type) and issubclass(kind, BaseModel)),
-            model,
-        )
+        if field is not None:
+            model = next(_models(field.annotation), model)
     return model
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models that an annotation speaks of, however deep."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
