@@ -1,10 +1,17 @@
 """Mappings of the source `ads`, rows to try them on, and what came of it."""
 
+import datetime as dt
 import json
 
 import pyarrow as pa
 
-from ml_assets.ingestion.mapping import Mapping
+from ml_assets.ingestion.mapping import Mapping, Rates
+
+RATES = Rates(
+    days=(dt.date(2020, 7, 10), dt.date(2020, 7, 13)),
+    worth={"EUR": (1.0, 1.0), "USD": (1.1, 1.2), "CAD": (1.5, None)},
+)
+"""On Friday a euro is worth 1.10 dollars, on the Monday after 1.20."""
 
 
 def mapping_of(columns, **more):

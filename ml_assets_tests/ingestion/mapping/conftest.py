@@ -1,20 +1,14 @@
 """Rates, and a way to read one text by one rule."""
 
-import datetime as dt
-
 import pytest
-from ads import mapping_of, rows_of
+from ads import RATES, mapping_of, rows_of
 
-from ml_assets.ingestion.mapping import Rates, apply
+from ml_assets.ingestion.mapping import apply
 
 
 @pytest.fixture
 def rates():
-    """On Friday a euro is worth 1.10 dollars, on the Monday after 1.20."""
-    return Rates(
-        days=(dt.date(2020, 7, 10), dt.date(2020, 7, 13)),
-        worth={"EUR": (1.0, 1.0), "USD": (1.1, 1.2), "CAD": (1.5, None)},
-    )
+    return RATES
 
 
 @pytest.fixture
