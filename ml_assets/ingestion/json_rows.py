@@ -288,7 +288,7 @@ DECODER = json.JSONDecoder(
 
 def _is_unicode(value: _Object) -> bool:
     try:
-        _json(value).encode()
+        json_text(value).encode()
     except UnicodeEncodeError:
         return False
     return True
@@ -298,18 +298,20 @@ def cell_text(value: object) -> str | None:
     """A value as raw has it."""
     if value is None or type(value) is str:
         return value
-    return str(value) if isinstance(value, str) else _json(value)
+    return str(value) if isinstance(value, str) else json_text(value)
 
 
-def _json(value: object) -> str:
+def json_text(value: object) -> str:
     """A value as JSON text, numbers as they were written."""
     match value:
         case Number():
             return str(value)
         case list():
-            return f"[{', '.join(map(_json, value))}]"
+            return f"[{', '.join(map(json_text, value))}]"
         case dict():
-            return f"{{{', '.join(f'{_json(k)}: {_json(v)}' for k, v in value.items())}}}"
+            return (
+                f"{{{', '.join(f'{json_text(k)}: {json_text(v)}' for k, v in value.items())}}}"
+            )
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -16,6 +16,7 @@ from ml_assets.errors import ProblemError
 from ml_assets.ingestion.mapping.address import Part
 from ml_assets.ingestion.mapping.names import key, nearest
 from ml_assets.ingestion.mapping.numbers import Decimal
+from ml_assets.ingestion.mapping.origins import Rest, Table
 from ml_assets.problem.config import Share, Strict
 
 Kind = Literal["text", "number", "integer", "date"]
@@ -144,6 +145,8 @@ class Mapping(Strict):
     source: str = Field(default="", description="Its name; that of the file by default.")
     origin: str = Field(description="Who publishes the data, and where.")
     terms: str = Field(description="Under which terms it was collected and may be used.")
+    rest: Rest | None = Field(default=None, description="The endpoint it is fetched from.")
+    table: Table | None = Field(default=None, description="The table it is fetched from.")
     strict: bool = Field(
         default=False, description="Quarantine rows that have a path nobody knows."
     )
@@ -160,6 +163,13 @@ class Mapping(Strict):
     unmapped: Texts = Field(
         default=[], description="Paths that are known and that no column needs."
     )
+
+    @model_validator(mode="after")
+    def _comes_from_one_place(self) -> "Mapping":
+        if self.rest and self.table:
+            msg = "rest and table are two sources; give each its own file"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _rates_have_their_day(self) -> "Mapping":

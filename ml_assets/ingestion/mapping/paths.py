@@ -166,13 +166,19 @@ def _value(text: str | None) -> object:
         return text
 
 
-def _text_at(value: object, keys: Keys, *, is_inner: bool) -> str | None:
-    """The text below a value; what other paths look into is none."""
+def value_at(value: object, keys: Keys) -> object:
+    """What is below a value; None where nothing is."""
     for each in keys:
         if not isinstance(value, dict):
             return None
         value = next((inner for name, inner in value.items() if key(name) == each), None)
-    return None if is_inner and isinstance(value, dict) else cell_text(value)
+    return value
+
+
+def _text_at(value: object, keys: Keys, *, is_inner: bool) -> str | None:
+    """The text below a value; what other paths look into is none."""
+    found = value_at(value, keys)
+    return None if is_inner and isinstance(found, dict) else cell_text(found)
 
 
 def _as_text(column: pa.Array) -> pa.Array:
