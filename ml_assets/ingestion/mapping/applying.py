@@ -18,7 +18,7 @@ from ml_assets.ingestion.mapping.catalogue import rule_id
 from ml_assets.ingestion.mapping.declaration import Mapping as SourceMapping
 from ml_assets.ingestion.mapping.declaration import Rule
 from ml_assets.ingestion.mapping.exchanging import exchanged
-from ml_assets.ingestion.mapping.money import Rates
+from ml_assets.ingestion.mapping.money import NO_RATES, Rates
 from ml_assets.ingestion.mapping.paths import find
 from ml_assets.ingestion.mapping.readings import (
     NONE,
@@ -184,13 +184,13 @@ class _Columns:
         self, rule: Rule, column: str, words: pa.DictionaryArray, found: Amounts
     ) -> Texts:
         """Amounts of money at the rate of each row's day."""
-        if self._rates is None:
+        if self._rates is None and rule.currency != rule.to:
             raise ProblemError(
                 f"{self._mapping.source}: columns.{column} converts {rule.currency} and there is "
                 "no table of rates. Give one (Rates.from_file)."
             )
         days = self.done[str(rule.dated_by)].values
-        return _of(column, exchanged(words, found, days, rule, self._rates))
+        return _of(column, exchanged(words, found, days, rule, self._rates or NO_RATES))
 
 
 def _present(texts: pa.Array, missing: pa.Array, cut_at: str | None) -> pa.Array:

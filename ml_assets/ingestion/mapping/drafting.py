@@ -18,8 +18,7 @@ from ml_assets.ingestion.json_rows import DECODER, JSONRows, cell_text
 from ml_assets.ingestion.mapping.applying import apply
 from ml_assets.ingestion.mapping.catalogue import rule_id
 from ml_assets.ingestion.mapping.declaration import Mapping
-from ml_assets.ingestion.mapping.guessing import PARTS, RuleValues, rule_for
-from ml_assets.ingestion.mapping.money import Rates
+from ml_assets.ingestion.mapping.guessing import PARTS, RuleValues, may_be, rule_for
 from ml_assets.ingestion.mapping.names import key
 from ml_assets.ingestion.mapping.synonyms import matched
 from ml_assets.ingestion.reading import Reading
@@ -31,7 +30,8 @@ SAMPLE_ROWS = 2_000
 DEEPEST = 4
 LONGEST_EXAMPLE = 40
 MISSING = ("", "N/A", "NA", "NaN", "None", "null", "NULL", "?", "-", "Unknown")
-NO_RATES = Rates(days=(), worth={})
+DELIVERED: RuleValues = {"path": "_delivered_at", "kind": "date", "precision": "day"}
+"""When something happened, where a source does not say it."""
 
 
 class Sample(NamedTuple):
@@ -67,7 +67,7 @@ def draft(path: Path, problem: Problem) -> str:
         *(_line(column, rule, sample, path.stem) for column, rule in found.items()),
         *(f"  # {column}: nothing found" for column in problem.fields if column not in found),
     ]
-    used = {str(rule.get("path")) for rule in found.values()}
+    used = {str(rule.get("path", rule.get("id_of"))) for rule in found.values()}
     rest = [each for each in sample.values if each not in used]
     if rest:
         lines += ["unmapped:", *(_unmapped(each, sample.values[each]) for each in rest)]
@@ -121,10 +121,15 @@ def _inside(name: str, value: object, depth: int) -> Iterator[tuple[str, str]]:
 def _rules(sample: Sample, problem: Problem) -> dict[str, RuleValues]:
     """A rule for every column that something was found for, in the contract's order."""
     paths = [path for path, values in sample.values.items() if values]
-    places = matched(paths, problem.fields, problem.config.source.aliases)
+    places = matched(
+        paths,
+        problem.fields,
+        problem.config.source.aliases,
+        fits=lambda path, column: may_be(problem.fields[column], sample.values[path]),
+    )
     places.pop(problem.entity_id, None)
-    rules: dict[str, RuleValues] = {problem.entity_id: _id_rule(sample)}
-    day = problem.event_time if problem.event_time in places else None
+    day = problem.event_time
+    rules: dict[str, RuleValues] = {problem.entity_id: _id_rule(sample), day: DELIVERED}
     for column in problem.fields:
         if column in places:
             path = places[column]
@@ -155,13 +160,15 @@ def _line(column: str, rule: RuleValues, sample: Sample, source: str) -> str:
     text = f"  {column}: {_yaml(rule)}"
     if "path" not in rule:
         return text
+    if rule is DELIVERED:
+        return f"{text}   # nothing found, so the day of delivery"
     known = {**rule, "to": rule["currency"]} if "currency" in rule else rule
     columns = {column: known}
     if rule.get("dated_by"):
         columns[str(rule["dated_by"])] = {"constant": "2020-01-01"}
     values = {"source": source, "origin": "", "terms": "", "missing": list(MISSING)}
     mapping = Mapping.from_values({**values, "columns": columns}, where="the draft")
-    mapped = apply(mapping, sample.batch, rates=NO_RATES)
+    mapped = apply(mapping, sample.batch)
     hits = mapped.hits[rule_id(mapping, column, 0)]
     there = hits.applied + hits.refused
     share = f"{hits.applied / there:.0%}" if there else "none"

@@ -41,14 +41,14 @@ PARTS: dict[str, Part] = {
 CURRENCIES = ("usd", "eur", "cad", "aud", "gbp", "chf")
 
 
-def rule_for(path: str, field: Field, values: Sequence[str], day: str | None) -> RuleValues:
+def rule_for(path: str, field: Field, values: Sequence[str], day: str) -> RuleValues:
     """A rule that fills a column from a path.
 
     Args:
         path: Of the source.
         field: The contract's column.
         values: Texts at the path, without missing ones.
-        day: The contract's column whose day rates are of, where it is mapped.
+        day: The contract's column whose day rates are of.
     """
     match field.kind:
         case "time":
@@ -63,6 +63,20 @@ def rule_for(path: str, field: Field, values: Sequence[str], day: str | None) ->
     return {"path": path}
 
 
+def may_be(field: Field, values: Sequence[str]) -> bool:
+    """Whether at least half of some texts could be values of a column."""
+    match field.kind:
+        case "number" | "integer":
+            reads = max(_reads(values, "."), _reads(values, ","))
+        case "time":
+            reads = max(
+                sum(when(value, [form]) is not None for value in values) for form in DATES
+            )
+        case _:
+            return True
+    return reads * 2 >= len(values)
+
+
 def _dates(values: Sequence[str]) -> RuleValues:
     """The format that reads most values; none where ISO 8601 reads as many."""
     iso = sum(when(value, ()) is not None for value in values)
@@ -71,7 +85,7 @@ def _dates(values: Sequence[str]) -> RuleValues:
     return {"dates": best} if reads[best] > iso else {}
 
 
-def _number(path: str, column: str, values: Sequence[str], day: str | None) -> RuleValues:
+def _number(path: str, column: str, values: Sequence[str], day: str) -> RuleValues:
     marks: tuple[Decimal, Decimal] = (".", ",")
     decimal = max(marks, key=lambda mark: _reads(values, mark))
     found: RuleValues = {} if decimal == "." else {"decimal": decimal}
@@ -79,10 +93,8 @@ def _number(path: str, column: str, values: Sequence[str], day: str | None) -> R
         found["ranges"] = {"sum": True}
     _, wanted = stem_and_unit(column)
     if wanted in CURRENCIES:
-        currency = _currency(values, wanted.upper())
-        known = {"currency": currency, "to": wanted.upper(), "dated_by": day or ""}
-        is_foreign = currency != wanted.upper() or _around(values)
-        return {**found, **known} if day and is_foreign else found
+        to = wanted.upper()
+        return {**found, "currency": _currency(values, to), "to": to, "dated_by": day}
     if wanted:
         in_text = any(conversion(unit, wanted) for unit in _around(values) if unit)
         named = next((u for u in UNITS if u in re.split(r"[_\W]+", path.lower())), wanted)

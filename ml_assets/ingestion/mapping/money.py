@@ -85,6 +85,10 @@ class Rates:
         return None
 
 
+NO_RATES = Rates(days=(), worth={})
+"""A table that knows no currency but as itself."""
+
+
 def currency_of(sign: str, given: str | None) -> str | None:
     """The currency that stands at an amount; None where that is unknown.
 

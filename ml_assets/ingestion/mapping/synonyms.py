@@ -1,7 +1,7 @@
 """Which column of a contract a source probably means by a name: a guess, for a person to correct."""
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from ml_assets.ingestion.mapping.names import key, keys_of
@@ -63,7 +63,11 @@ class Guess(NamedTuple):
 
 
 def matched(
-    paths: Iterable[str], columns: Collection[str], aliases: Mapping[str, Collection[str]]
+    paths: Iterable[str],
+    columns: Collection[str],
+    aliases: Mapping[str, Collection[str]],
+    *,
+    fits: Callable[[str, str], bool] = lambda path, column: True,  # noqa: ARG005
 ) -> dict[str, str]:
     """The most probable path of each column; no path is two columns.
 
@@ -71,6 +75,7 @@ def matched(
         paths: Of the source.
         columns: Of the contract.
         aliases: By column, other names that the problem knows.
+        fits: Whether what is at a path may be a column's values at all.
 
     Example:
         >>> matched(["Wohnfläche", "Preis"], ["price_usd", "area_m2"], {})
@@ -80,7 +85,7 @@ def matched(
         Guess(column, path, share)
         for path in paths
         for column in columns
-        if (share := _share(path, column, aliases.get(column, ())))
+        if (share := _share(path, column, aliases.get(column, ()))) and fits(path, column)
     ]
     found: dict[str, str] = {}
     for guess in sorted(guesses, key=lambda guess: (-guess.share, guess.path)):
@@ -139,12 +144,18 @@ def _share(path: str, column: str, aliases: Collection[str]) -> float:
             return 0.9
         if stem in concept and without_unit in concept:
             return 0.85
+        if stem in concept and _joined(name) in map(_joined, concept):
+            return 0.8
     alike = difflib.SequenceMatcher(None, without_unit, stem).ratio()
     return alike * 0.8 if alike >= ALIKE else 0.0
 
 
 def _plain(name: str) -> str:
     return name.translate(ACCENTS)
+
+
+def _joined(name: str) -> str:
+    return name.replace("_", "")
 
 
 def _without_units(name: str) -> str:

@@ -222,6 +222,14 @@ class TestMoney:
     def test_is_refused_without_a_rate(self, rates, price, on, fault):
         assert self.prices(rates, (price, on)).faults[0].as_py().startswith(fault)
 
+    def test_needs_no_table_where_it_is_in_the_right_currency(self):
+        rules = {**PRICE, "price": {**PRICE["price"], "currency": "USD"}}
+
+        mapped = apply(mapping_of(rules), rows_of(p=["$1,000", "5 EUR"], on=["2020-07-10"] * 2))
+
+        assert mapped.rows.column("price").to_pylist() == ["1000", None]
+        assert "no rate from EUR to USD" in mapped.faults[1].as_py()
+
     def test_needs_a_table_of_rates(self):
         with pytest.raises(
             ProblemError, match=r"columns\.price converts EUR and there is no table"
