@@ -125,9 +125,16 @@ class JSONRows:
             for key, column in self._sources.items()
             if column is not None
         }
+        if self._reading.rest:
+            columns[self._reading.rest] = pa.array(map(self._rest, rows), pa.string())
         numbers = pa.array(np.arange(first, first + len(rows)), pa.int64())
         faults = pa.array([row.fault for row in rows], pa.string())
         return pa.record_batch({**columns, "_row": numbers, "_fault": faults})
+
+    def _rest(self, row: Row) -> str | None:
+        """What a row has that no column is for."""
+        rest = {key: value for key, value in row.values.items() if self._sources[key] is None}
+        return json_text(rest) if rest else None
 
     def _learn_keys(self, rows: Iterable[Row]) -> None:
         keys = {key: None for row in rows for key in row.values}

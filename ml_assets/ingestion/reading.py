@@ -32,6 +32,8 @@ class Reading:
         missing: Texts that mean no value.
         date_formats: How event times may be written, beside ISO 8601.
         grain: How the problem's tables are cut.
+        rest: Column for the keys of a JSON row that none of `columns` is for, as one JSON object;
+            without it they are left out, and only counted among a file's ignored columns.
     """
 
     columns: tuple[str, ...]
@@ -42,6 +44,7 @@ class Reading:
     missing: tuple[str, ...]
     date_formats: tuple[str, ...]
     grain: Grain
+    rest: str | None = None
 
     @classmethod
     def of(cls, problem: Problem) -> "Reading":

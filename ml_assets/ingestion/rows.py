@@ -109,7 +109,8 @@ def discard(sequence: int, spool: Spool) -> None:
 
 def raw_schema(reading: Reading) -> pa.Schema:
     """Columns of raw: the contract's as text, then where a row comes from."""
-    texts = [pa.field(name, pa.string()) for name in reading.columns]
+    names = [*reading.columns, *filter(None, [reading.rest])]
+    texts = [pa.field(name, pa.string()) for name in names]
     origin = {
         "_file": pa.string(),
         "_row": pa.int64(),

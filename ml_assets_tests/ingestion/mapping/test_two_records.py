@@ -75,6 +75,7 @@ def raw(tmp_path):
             missing=(),
             date_formats=(),
             grain="weekly",
+            rest="_rest",
         )
         (batch,) = JSONRows(path, reading).batches()
         return batch
@@ -134,3 +135,10 @@ def test_are_quarantined_with_a_key_that_nobody_knows(raw):
     mapped = apply(MAPPING, raw(json.dumps([{**NESTED, "address": {"town": "Irvine"}}])))
 
     assert mapped.faults.to_pylist() == ["unknown path address.town"]
+
+
+def test_are_quarantined_with_a_column_that_nobody_knows(raw):
+    mapped = apply(MAPPING, raw(json.dumps([{**NESTED, "Pool": {"m2": 12.50}}, NESTED])))
+
+    assert mapped.faults.to_pylist() == ["unknown path Pool", None]
+    assert mapped.unknown == {"Pool": 1}
