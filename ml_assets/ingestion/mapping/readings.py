@@ -15,7 +15,7 @@ from ml_assets.ingestion.mapping.amounts import Amounts, number_texts
 from ml_assets.ingestion.mapping.dates import date_text, is_as_exact, when
 from ml_assets.ingestion.mapping.declaration import Rule
 
-NONE = pa.scalar(None, pa.string())
+NONE = pa.nulls(1, pa.string())[0]  # pa.scalar would import pandas
 
 
 class Texts(NamedTuple):

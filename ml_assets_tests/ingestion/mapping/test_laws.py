@@ -54,7 +54,7 @@ TEXTS = (
 NAMES = ["id", "nested", "price", "sold", "area", "acres", "rooms", "kind", "address", "other"]
 
 
-relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
