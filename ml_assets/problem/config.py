@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ml_assets.errors import ProblemError
+from ml_assets.problem.duplicates import Duplicates
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Grain = Literal["daily", "weekly", "monthly"]
@@ -340,6 +341,10 @@ class Config(Strict):
         default=[], description="Stand for a protected fact; not features."
     )
     gate: Gate = Gate()
+    duplicates: Duplicates | None = Field(
+        default=None,
+        description="Which rows are about one thing; by default none is looked for.",
+    )
     slices: Slices = Slices()
     split: Split = Split()
     training: Training

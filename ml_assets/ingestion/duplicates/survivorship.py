@@ -8,11 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from ml_assets.errors import SourceError
-
-Rule = Literal["newest", "trusted", "longest", "median", "most_frequent"]
+from ml_assets.problem.duplicates import SurvivorRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +23,7 @@ class Said:
     said_at: datetime
 
 
-def survivor(said: Sequence[Said], rule: Rule, *, trusted: Sequence[str] = ()) -> Said:
+def survivor(said: Sequence[Said], rule: SurvivorRule, *, trusted: Sequence[str] = ()) -> Said:
     """Choose the value that stays, together with the row and the source that said it.
 
     Args:
@@ -46,11 +44,11 @@ def survivor(said: Sequence[Said], rule: Rule, *, trusted: Sequence[str] = ()) -
 
 
 def _merit(
-    said: Sequence[Said], rule: Rule, trusted: Sequence[str]
+    said: Sequence[Said], rule: SurvivorRule, trusted: Sequence[str]
 ) -> Callable[[Said], float | datetime]:
     times = Counter(one.value for one in said)
     ranks = {source: -rank for rank, source in enumerate(trusted)}
-    merits: dict[Rule, Callable[[Said], float | datetime]] = {
+    merits: dict[SurvivorRule, Callable[[Said], float | datetime]] = {
         "newest": lambda one: one.said_at,
         "trusted": lambda one: ranks.get(one.source, -len(ranks)),
         "longest": lambda one: len(str(one.value)),

@@ -1,0 +1,75 @@
+"""What a problem declares about duplicates, beside the columns that its contract says."""
+
+from typing import NamedTuple, Self
+
+import pyarrow as pa
+
+from ml_assets.errors import ProblemError, SourceError
+from ml_assets.problem import Problem
+from ml_assets.problem.duplicates import Duplicates
+
+
+class Rules(NamedTuple):
+    """How rows about the same thing are found, and what becomes of them."""
+
+    declared: Duplicates
+    entity_id: str
+    event_time: str
+
+    @classmethod
+    def of(cls, problem: Problem) -> Self:
+        """The rules of a problem.
+
+        Raises:
+            ProblemError: If it declares none, names a column that its contract lacks, or asks for
+                the median of texts.
+        """
+        declared = problem.config.duplicates
+        if declared is None:
+            raise ProblemError(
+                f"{problem.name} has no section duplicates in config.yaml, so no rows are about "
+                "one thing. Add it to have them found."
+            )
+        fields = problem.fields
+        if unknown := [name for name in declared.columns if name not in fields]:
+            raise ProblemError(
+                f"{problem.name}: duplicates in config.yaml names {', '.join(unknown)}, which the "
+                f"contract lacks. It has: {', '.join(fields)}."
+            )
+        for name in fields:
+            if declared.survivorship.rule(name) == "median" and fields[name].kind == "text":
+                raise ProblemError(
+                    f"{problem.name}: duplicates.survivorship asks for the median of {name}, and "
+                    "texts have none. Choose another rule, such as most_frequent."
+                )
+        return cls(declared, problem.entity_id, problem.event_time)
+
+    @property
+    def named(self) -> list[str]:
+        """The columns that say which row it is: id, source and time."""
+        return [self.entity_id, self.declared.source, self.event_time]
+
+    @property
+    def compared(self) -> list[str]:
+        """The columns that have to be there, `named` first."""
+        declared = self.declared
+        read = {each for name in declared.comparisons for each in declared.compared(name)}
+        return [*self.named, *sorted(read - set(self.named))]
+
+    def require(self, rows: pa.Table) -> None:
+        """Refuse rows without a column that is compared, an id, a source or a time.
+
+        Raises:
+            SourceError: If they lack one.
+        """
+        if absent := [name for name in self.compared if name not in rows.column_names]:
+            raise SourceError(
+                f"Rows are compared by {', '.join(absent)}, which they lack. They have: "
+                f"{', '.join(rows.column_names)}."
+            )
+        for name in self.named:
+            if missing := rows[name].null_count:
+                raise SourceError(
+                    f"{missing:,} of {rows.num_rows:,} rows have no {name}; quarantine them "
+                    "before duplicates are looked for."
+                )
