@@ -7,12 +7,14 @@ comparison measures is code in `ml_assets.ingestion.duplicates`.
 
 from collections.abc import Mapping
 from itertools import chain, pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, Field, model_validator
 
+Share = Annotated[float, Field(ge=0, le=1)]
 Chance = Annotated[float, Field(gt=0, lt=1)]
 Kind = Literal["equal", "text", "street", "number", "place"]
+Use = Literal["merge", "link"]
 SurvivorRule = Literal["newest", "trusted", "longest", "median", "most_frequent"]
 
 
@@ -25,22 +27,22 @@ class Level(BaseModel, extra="forbid", frozen=True):
 
 
 DEFAULT_LEVELS: Mapping[Kind, tuple[Level, ...]] = {
-    "equal": (Level(within=0, m=0.9, u=0.3),),
+    "equal": (Level(within=0, m=0.95, u=0.7),),
     "text": (Level(within=0, m=0.8, u=0.05), Level(within=0.1, m=0.12, u=0.05)),
     "street": (
-        Level(within=0.02, m=0.75, u=0.02),
-        Level(within=0.1, m=0.14, u=0.05),
-        Level(within=0.2, m=0.05, u=0.05),
+        Level(within=0.02, m=0.8, u=0.002),
+        Level(within=0.1, m=0.1, u=0.004),
+        Level(within=0.2, m=0.08, u=0.1),
     ),
     "number": (
-        Level(within=0.005, m=0.75, u=0.05),
-        Level(within=0.03, m=0.13, u=0.1),
-        Level(within=0.1, m=0.07, u=0.2),
+        Level(within=0.005, m=0.8, u=0.2),
+        Level(within=0.03, m=0.12, u=0.15),
+        Level(within=0.1, m=0.04, u=0.25),
     ),
     "place": (
-        Level(within=10, m=0.6, u=0.05),
-        Level(within=50, m=0.3, u=0.15),
-        Level(within=150, m=0.08, u=0.3),
+        Level(within=10, m=0.35, u=0.03),
+        Level(within=50, m=0.35, u=0.08),
+        Level(within=150, m=0.27, u=0.33),
     ),
 }
 """What a comparison has that says no levels of its own."""
@@ -59,6 +61,12 @@ class Comparison(BaseModel, extra="forbid", frozen=True):
     )
     levels: list[Level] = Field(
         default=[], description="Nearest first; those of the kind by default."
+    )
+
+    only: Use | None = Field(
+        default=None,
+        description="Where it counts; in both by default. In one week a source seldom tells a home "
+        "twice and prices are the same, later they are not.",
     )
 
     @property
@@ -131,13 +139,17 @@ class Duplicates(BaseModel, extra="forbid", frozen=True):
     )
     comparisons: dict[str, Comparison] = Field(min_length=1)
     prior: Chance = Field(
-        default=0.1, description="Share of compared pairs that are about the same thing."
+        default=0.02, description="Share of compared pairs that are about the same thing."
     )
     merge_from: Chance = Field(
         default=0.95, description="Probability from which rows of a partition are merged."
     )
+    apart_below: Share = Field(
+        default=0.1,
+        description="Probability below which two rows are never merged, whoever links them.",
+    )
     link_from: Chance = Field(
-        default=0.8, description="Probability from which rows stay together in a split."
+        default=0.5, description="Probability from which rows stay together in a split."
     )
     most_rows_in_block: int = Field(
         default=200, ge=2, description="A block of more rows tells nothing and is not compared."
@@ -151,6 +163,12 @@ class Duplicates(BaseModel, extra="forbid", frozen=True):
         kept = self.survivorship
         named = {self.source, *kept.rules, *self.agreement, *chain(*kept.together)}
         return sorted(named.union(*map(self.compared, self.comparisons)))
+
+    def used_to(self, use: Use) -> Self:
+        """The section without the comparisons that count elsewhere only, and their blocks."""
+        used = {n: each for n, each in self.comparisons.items() if each.only in (None, use)}
+        lines = [line for line in self.blocking if used.keys() >= set(line)]
+        return self.model_copy(update={"comparisons": used, "blocking": lines})
 
     def compared(self, name: str) -> list[str]:
         """Columns that a comparison reads."""
@@ -167,6 +185,10 @@ class Duplicates(BaseModel, extra="forbid", frozen=True):
                 f"{', '.join(sorted(self.comparisons))}"
             )
             raise ValueError(msg)
+        for use in get_args(Use):
+            if not self.used_to(use).blocking:
+                msg = f"blocking: no line is left to {use} by; add one of comparisons that count there"
+                raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

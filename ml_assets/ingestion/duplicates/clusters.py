@@ -1,19 +1,29 @@
 """Rows that are linked, directly or through others, are one cluster.
 
-A cluster is named by its smallest row, so neither the order of rows nor of links matters.
+A cluster is named by its smallest row, so the order of rows does not matter; that of links does only
+where some rows must stay apart.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from ml_assets.errors import SourceError
 
 
-def clusters_of(rows: Iterable[str], links: Iterable[tuple[str, str]]) -> dict[str, str]:
+def clusters_of(
+    rows: Iterable[str],
+    links: Iterable[tuple[str, str]],
+    apart: Iterable[tuple[str, str]] = (),
+) -> dict[str, str]:
     """Find the connected components of rows.
+
+    A link that would bring two rows together that are known to be apart is left out: a flat whose
+    number nobody wrote goes to the neighbour that it is most like, and not to all.
 
     Args:
         rows: Ids of all rows, each once.
-        links: Pairs of ids that describe the same entity.
+        links: Pairs of ids that describe the same entity; where rows are apart, the surest first.
+        apart: Pairs of ids that do not.
 
     Returns:
         The cluster of each row, sorted by row; a row without a link is a cluster of its own.
@@ -24,13 +34,33 @@ def clusters_of(rows: Iterable[str], links: Iterable[tuple[str, str]]) -> dict[s
     Examples:
         >>> clusters_of(["a", "b", "c", "d"], [("c", "b"), ("b", "a")])
         {'a': 'a', 'b': 'a', 'c': 'a', 'd': 'd'}
+        >>> clusters_of(["a", "b", "c"], [("a", "b"), ("b", "c")], apart=[("a", "c")])
+        {'a': 'a', 'b': 'a', 'c': 'c'}
     """
     parents = _alone(rows)
+    against = _against(parents, apart)
+    members = {row: {row} for row in parents}
     for left, right in links:
         _require(parents, left, right)
         first, second = sorted((_root(parents, left), _root(parents, right)))
+        if first == second or not against[first].isdisjoint(members[second]):
+            continue
         parents[second] = first
+        members[first] |= members.pop(second)
+        against[first] |= against.pop(second, set())
     return {row: _root(parents, row) for row in sorted(parents)}
+
+
+def _against(
+    rows: Mapping[str, str], apart: Iterable[tuple[str, str]]
+) -> defaultdict[str, set[str]]:
+    """Rows that a row must not be with."""
+    against: defaultdict[str, set[str]] = defaultdict(set)
+    for left, right in apart:
+        _require(rows, left, right)
+        against[left].add(right)
+        against[right].add(left)
+    return against
 
 
 def _alone(rows: Iterable[str]) -> dict[str, str]:

@@ -117,7 +117,7 @@ def _read_street(name: str, columns: Sequence[str]) -> dict[str, str]:
     shortened = f"list_transform({names}, lambda w: coalesce(map {{{short}}}[w], w))"
     return {
         name: f"nullif(array_to_string({shortened}, ' '), '')",
-        f"{name}_numbers": f"list_sort(list_distinct({numbers}))",
+        f"{name}_numbers": f"list_sort({numbers})",
     }
 
 
@@ -132,12 +132,13 @@ def _apart_text(name: str) -> str:
 
 
 def _apart_street(name: str) -> str:
-    """Names count where numbers do not contradict; a number that is not said leaves a doubt."""
+    """Names count where numbers do not contradict; a number that one does not say leaves a doubt."""
     left, right = _both(f"{name}_numbers")
     doubt = (
         f"case when {left} = {right} and len({left}) > 0 then 0.0 "
         f"when len({left}) = 0 or len({right}) = 0 then 0.2 "
-        f"when list_has_all({left}, {right}) or list_has_all({right}, {left}) then 0.1 "
+        f"when len({left}) <> len({right}) "
+        f"and (list_has_all({left}, {right}) or list_has_all({right}, {left})) then 0.15 "
         "else 1.0 end"
     )
     return f"greatest({_apart_text(name)}, {doubt})"
@@ -165,7 +166,7 @@ def _keys_of_street(name: str, widest: float) -> str:  # noqa: ARG001 - all kind
     longest = f"list_reduce({words}, lambda a, b: case when len(b) > len(a) then b else a end)"
     return (
         f"case when {column(name)} is null then [] else list_transform("
-        f"{column(f'{name}_numbers')}, lambda n: concat(n, ' ', substr({longest}, 1, 2))) end"
+        f"list_distinct({column(f'{name}_numbers')}), lambda n: concat(n, ' ', substr({longest}, 1, 2))) end"
     )
 
 

@@ -50,7 +50,12 @@ def link(rows: pa.Table, rules: Rules) -> Linked:
     )
     encoded = ordered[rules.entity_id].combine_chunks().dictionary_encode()
     ids, codes = encoded.dictionary.to_pylist(), encoded.indices
-    found = matches(ordered, codes, rules.declared, from_probability=rules.declared.link_from)
+    found = matches(
+        ordered,
+        codes,
+        rules.declared.used_to("link"),
+        from_probability=rules.declared.link_from,
+    )
     of_row = codes.to_pylist()
     links = [(of_row[each.left], of_row[each.right]) for each in found.found]
     best: dict[int, float] = {}

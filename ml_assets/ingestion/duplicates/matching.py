@@ -33,10 +33,17 @@ class Matches(NamedTuple):
     blocked: Blocked
     found: list[Match]
     """The most probable first, then by number."""
+    apart: list[Match]
+    """Pairs of rows that have a match, and are less probable than `apart_below` with one another."""
 
 
 def matches(
-    rows: pa.Table, same: pa.Array, declared: Duplicates, *, from_probability: float
+    rows: pa.Table,
+    same: pa.Array,
+    declared: Duplicates,
+    *,
+    from_probability: float,
+    apart_below: float = 0.0,
 ) -> Matches:
     """Compare rows that share a block.
 
@@ -44,7 +51,8 @@ def matches(
         rows: n rows with the columns that are compared; their place is their number.
         same: n numbers, equal for rows that are known to be about the same thing.
         declared: Blocks, comparisons and what they are worth.
-        from_probability: Pairs below it are left out.
+        from_probability: Less probable pairs are no match.
+        apart_below: Less probable pairs are known to be apart.
     """
     import duckdb
 
@@ -52,19 +60,30 @@ def matches(
         connection.execute("set enable_progress_bar = false")
         blocked = block(connection, rows, same, declared)
         if not blocked.pairs:
-            return Matches(blocked, [])
-        scored = _scored(connection, declared, from_probability)
-        found = connection.sql(
-            f"""select least({ROW}_l, {ROW}_r), greatest({ROW}_l, {ROW}_r), match_probability
-            from {scored} order by match_probability desc, 1, 2"""
-        ).fetchall()
-    return Matches(blocked, [Match(*each) for each in found])
+            return Matches(blocked, [], [])
+        _score(connection, declared)
+        found = _where(connection, f"probability >= {from_probability!r}")
+        connection.execute(
+            f"""create table matched as select unnest([l, r]) as row from scored
+            where probability >= {from_probability!r}"""
+        )
+        apart = _where(
+            connection,
+            f"probability < {apart_below!r} and l in (from matched) and r in (from matched)",
+        )
+    return Matches(blocked, found, apart)
 
 
-def _scored(
-    connection: "duckdb.DuckDBPyConnection", declared: Duplicates, from_probability: float
-) -> str:
-    """Name of the table in which Splink puts the pairs that are probable enough."""
+def _where(connection: "duckdb.DuckDBPyConnection", condition: str) -> list[Match]:
+    """Scored pairs, the most probable first."""
+    found = connection.sql(
+        f"select l, r, probability from scored where {condition} order by 3 desc, 1, 2"
+    )
+    return [Match(*each) for each in found.fetchall()]
+
+
+def _score(connection: "duckdb.DuckDBPyConnection", declared: Duplicates) -> None:
+    """Let Splink put the pairs into the table `scored`, each with its probability."""
     # Half a second that only rows with a pair to compare should pay.
     from splink import DuckDBAPI, Linker
 
@@ -76,10 +95,12 @@ def _scored(
         "create view blocked as select l as join_key_l, r as join_key_r, '0' as match_key from pairs"
     )
     linker.table_management.register_blocked_pairs_for_predict(api.register("blocked"))
-    predicted = linker.inference.predict(
-        threshold_match_probability=from_probability, warning_mode="never"
+    predicted = linker.inference.predict(warning_mode="never")
+    connection.execute(
+        f"""create table scored as select least({ROW}_l, {ROW}_r) as l,
+        greatest({ROW}_l, {ROW}_r) as r, match_probability as probability
+        from {predicted.physical_name}"""
     )
-    return str(predicted.physical_name)
 
 
 def settings(declared: Duplicates) -> dict[str, Any]:

@@ -6,7 +6,7 @@ always one that some record said. What records still say differently is a findin
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from ml_assets.ingestion.duplicates.clusters import clusters_of
 from ml_assets.ingestion.duplicates.findings import FINDINGS, Finding, finding
-from ml_assets.ingestion.duplicates.matching import matches
+from ml_assets.ingestion.duplicates.matching import Match, Matches, matches
 from ml_assets.ingestion.duplicates.rules import Rules
 from ml_assets.ingestion.duplicates.survivorship import Said, survivor
 from ml_assets.problem.duplicates import Survivorship
@@ -59,7 +59,7 @@ def merge(records: pa.Table, rules: Rules) -> Merged:
     ordered = records.sort_by([(name, "ascending") for name in _order(records, rules)])
     same = _same(ordered, rules)
     found = matches(ordered, same, rules.declared, from_probability=rules.declared.merge_from)
-    groups = _groups(same.to_pylist(), [(each.left, each.right) for each in found.found])
+    groups = _groups(same.to_pylist(), found)
     homes = _homes(ordered, [rows for rows in groups if len(rows) > 1], rules)
     return Merged(
         canonical=_canonical(ordered, groups, homes, rules),
@@ -96,14 +96,15 @@ def _same(ordered: pa.Table, rules: Rules) -> pa.Array:
     return keys.combine_chunks().dictionary_encode().indices
 
 
-def _groups(same: Sequence[int], links: Iterable[tuple[int, int]]) -> list[list[int]]:
+def _groups(same: Sequence[int], found: Matches) -> list[list[int]]:
     """Records by what they are about, by the first of each."""
     first: dict[int, int] = {}
-    told = [(first.setdefault(name, row), row) for row, name in enumerate(same)]
-    clusters = clusters_of(
-        [_key(row) for row in range(len(same))],
-        [(_key(left), _key(right)) for left, right in [*told, *links]],
+    known = [Match(first.setdefault(name, row), row, 1.0) for row, name in enumerate(same)]
+    links, apart = (
+        [(_key(each.left), _key(each.right)) for each in pairs]
+        for pairs in ([*known, *found.found], found.apart)
     )
+    clusters = clusters_of(map(_key, range(len(same))), links, apart)
     groups: dict[str, list[int]] = defaultdict(list)
     for row, cluster in clusters.items():
         groups[cluster].append(int(row))
