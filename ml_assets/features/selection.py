@@ -2,7 +2,8 @@
 
 Works on a `workspace` through the tables `known` (every row with features), `trusted` (those with a
 label that can be trusted), `newest` (one label of each thing, where feedback has one), `chosen`
-(inside the window), `training` (split and weight too). Nothing here writes to a store.
+(inside the window), `grouped` (with what they must not be torn from), `training` (split and weight
+too). Nothing here writes to a store.
 """
 
 import datetime as dt
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from ml_assets.errors import InsufficientData, TrainingError
 from ml_assets.features.feedback import keep_newest_labels
-from ml_assets.features.split import SPLITS, entity_day, event_days, place_of, split_rule
+from ml_assets.features.split import SPLITS, event_days, newest_day, place_of, split_rule
 from ml_assets.features.view import LABEL, PARTITION
 from ml_assets.features.workspace import quoted
 from ml_assets.problem import Problem
@@ -75,7 +76,7 @@ def choose(
     older = set(labelled) - set(newest_few)
     excluded |= dict.fromkeys(older, f"is older than the newest {window} labelled partitions")
     connection.execute(
-        f"""create table chosen as select *, {entity_day("entity", "moment")} as day from newest
+        """create table chosen as select * from newest
         where list_contains($window, partition) or (prediction_id is not null and moment >= (
             select coalesce(min(moment), '-infinity') from newest
             where list_contains($window, partition) and $is_limited))""",
@@ -104,6 +105,61 @@ def _labelled(
     return excluded, [row[0] for row in found if row[0] not in excluded]
 
 
+def group(
+    connection: "duckdb.DuckDBPyConnection",
+    problem: Problem,
+    home: Home,
+    *,
+    version: int | None,
+) -> None:
+    """Say of every chosen row what it must not be torn from, in the table `grouped`.
+
+    That is its entity, and where the problem declares duplicates all entities that are about the
+    same thing. They are looked for among the validated rows as of `version`; an entity that
+    feedback alone knows is on its own.
+    """
+    connection.execute("create table linked (entity varchar, group_id varchar)")
+    if problem.config.duplicates is not None:
+        groups = _linked(connection, problem, home, version=version)
+        connection.register("links", groups)
+        connection.execute("insert into linked from links")
+    connection.execute(
+        f"""create table grouped as select *, {newest_day("group_id", "moment")} as day from (
+            select chosen.*, coalesce(group_id, entity) as group_id
+            from chosen left join linked using (entity))"""
+    )
+
+
+def _linked(
+    connection: "duckdb.DuckDBPyConnection",
+    problem: Problem,
+    home: Home,
+    *,
+    version: int | None,
+) -> pa.Table:
+    """Entities among the chosen rows, with the group that they were found to be of."""
+    from ml_assets.ingestion.duplicates import Rules, link
+
+    rules = Rules.of(problem)
+    told = connection.sql(
+        "select distinct partition from chosen where prediction_id is null order by 1"
+    )
+    connection.register(
+        "validated",
+        home.lake.batches(
+            f"{problem.name}/validated",
+            partitions=[name for (name,) in told.fetchall()],
+            columns=rules.compared,
+            version=version,
+        ),
+    )
+    rows = connection.sql(
+        f"""select * from validated where {quoted(problem.entity_id)} in
+        (select entity from chosen)"""
+    ).to_arrow_table()
+    return link(rows, rules).groups.select([rules.entity_id, "group"])
+
+
 def assign(connection: "duckdb.DuckDBPyConnection", problem: Problem) -> None:
     """Give every chosen row its split and its weight, in the table `training`."""
     config = problem.config
@@ -115,9 +171,9 @@ def assign(connection: "duckdb.DuckDBPyConnection", problem: Problem) -> None:
             needed=config.training.min_rows,
         )
     _require_one_row_at_a_time(connection, problem)
-    rule = split_rule(config.split, event_days(connection, "chosen"))
-    expression = rule.sql(day="day", entity="entity")
-    connection.execute(f"create table split as select *, {expression} as split from chosen")
+    rule = split_rule(config.split, event_days(connection, "grouped"))
+    expression = rule.sql(day="day", entity="group_id")
+    connection.execute(f"create table split as select *, {expression} as split from grouped")
     connection.execute("delete from split where given_weight < 1 and split <> 'train'")
     weight = _weight(problem, connection)
     connection.execute(
@@ -258,9 +314,10 @@ def count(connection: "duckdb.DuckDBPyConnection", table: str) -> int:
 
 
 def rows(connection: "duckdb.DuckDBPyConnection", problem: Problem) -> pa.RecordBatchReader:
-    """The chosen rows as they are stored."""
+    """The chosen rows as they are stored; with their group where the problem declares duplicates."""
+    grouped = ", group_id" if problem.config.duplicates else ""
     return connection.sql(
         f"""select entity as {quoted(problem.entity_id)}, moment as {quoted(problem.event_time)},
-        partition as features_partition, prediction_id, label, split, weight
+        partition as features_partition, prediction_id, label, split, weight{grouped}
         from training order by moment, entity"""
     ).to_arrow_reader()

@@ -1,7 +1,8 @@
 """Which labelled rows are held out: a rule that cannot leak, because it never separates an entity.
 
 By time, the newest whole event days are held out, and an entity goes where its newest row goes. By
-entity, the hash of its id decides, so that a row's place never changes as data grows. Rules are
+entity, the hash of its id decides, so that a row's place never changes as data grows. Where a problem
+declares duplicates, entities that are about the same thing are one group, and go together. Rules are
 SQL expressions, so that they work on tables larger than memory. Nothing is fitted or drawn here.
 """
 
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ml_assets.errors import InsufficientData
 from ml_assets.problem import Problem
@@ -104,7 +106,8 @@ def assign_split(problem: Problem, rows: pd.DataFrame) -> pd.Series:
 
     Args:
         problem: Its configuration says by what, and how much is held out.
-        rows: n labelled rows with the problem's entity id and event time.
+        rows: n labelled rows with the problem's entity id and event time, and with what is
+            compared where it declares duplicates.
 
     Returns:
         n names of splits, same index.
@@ -114,7 +117,7 @@ def assign_split(problem: Problem, rows: pd.DataFrame) -> pd.Series:
     given = pa.table(
         {
             "place": range(len(rows)),
-            "entity": pa.array(rows[problem.entity_id], pa.string()),
+            "entity": _groups(problem, rows),
             "moment": pa.array(rows[problem.event_time], pa.timestamp("us", "UTC")),
         }
     )
@@ -122,12 +125,26 @@ def assign_split(problem: Problem, rows: pd.DataFrame) -> pd.Series:
     connection.execute("set timezone = 'UTC'")
     connection.register("given", given)
     connection.execute(
-        f"create table dated as select *, {entity_day('entity', 'moment')} as day from given"
+        f"create table dated as select *, {newest_day('entity', 'moment')} as day from given"
     )
     rule = split_rule(problem.config.split, event_days(connection, "dated"))
     expression = rule.sql(day="day", entity="entity")
     assigned = connection.sql(f"select {expression} from dated order by place").fetchall()
     return pd.Series([name for (name,) in assigned], index=rows.index, dtype="str")
+
+
+def _groups(problem: Problem, rows: pd.DataFrame) -> pa.Array:
+    """What each row must not be torn from."""
+    entities = pa.array(rows[problem.entity_id], pa.string())
+    if problem.config.duplicates is None:
+        return entities
+    from ml_assets.ingestion.duplicates import Rules, link
+
+    rules = Rules.of(problem)
+    table = pa.Table.from_pandas(rows[rules.compared], preserve_index=False)
+    linked = link(table, rules).groups
+    places = pc.index_in(entities, linked[rules.entity_id].cast(pa.string()).combine_chunks())
+    return linked["group"].combine_chunks().take(places)
 
 
 def event_days(connection: "duckdb.DuckDBPyConnection", table: str) -> list[EventDay]:
@@ -136,9 +153,9 @@ def event_days(connection: "duckdb.DuckDBPyConnection", table: str) -> list[Even
     return [EventDay(*each) for each in connection.sql(counts).fetchall()]
 
 
-def entity_day(entity: str, moment: str) -> str:
-    """SQL for the newest event day of a row's entity, so that its rows stay together."""
-    return f"max(cast({moment} as date)) over (partition by {entity})"
+def newest_day(group: str, moment: str) -> str:
+    """SQL for the newest event day of a row's group, so that its rows stay together."""
+    return f"max(cast({moment} as date)) over (partition by {group})"
 
 
 def _first_held_out(

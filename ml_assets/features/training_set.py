@@ -23,7 +23,7 @@ from ml_assets.features.feedback import (
 )
 from ml_assets.features.view import feature_recipe, features_fingerprint
 from ml_assets.features.workspace import workspace
-from ml_assets.fingerprint import fingerprint, source_hash
+from ml_assets.fingerprint import fingerprint, library_versions, source_hash
 from ml_assets.problem import Problem
 from ml_assets.storage import Commit, Home, PartitionState, UTCDateTime, metadata
 from ml_assets.validation import admissions
@@ -115,6 +115,8 @@ class _Usable(NamedTuple):
 
     states: dict[str, PartitionState]
     version: int
+    validated_version: int | None
+    """Of the rows that the features were made from."""
     excluded: dict[str, str]
 
 
@@ -148,6 +150,7 @@ def build_training_set(
         )
         load_feedback(connection, problem, home, said)
         unlabelled = selection.choose(connection, problem, now=now, window=window)
+        selection.group(connection, problem, home, version=usable.validated_version)
         selection.assign(connection, problem)
         summaries = selection.summaries(connection)
         warnings = selection.judge(problem, connection, summaries)
@@ -220,7 +223,8 @@ def _usable_partitions(problem: Problem, home: Home) -> _Usable:
             "features first."
         )
     states = home.lake.partitions(table, version=version)
-    validated = home.lake.partitions(f"{problem.name}/validated")
+    validated_version = home.lake.version(f"{problem.name}/validated")
+    validated = home.lake.partitions(f"{problem.name}/validated", version=validated_version)
     _require_current(problem, states, validated)
     excluded = {
         **dict.fromkeys(
@@ -234,6 +238,7 @@ def _usable_partitions(problem: Problem, home: Home) -> _Usable:
     return _Usable(
         states=usable,
         version=version,
+        validated_version=validated_version,
         excluded={name: why for name, why in excluded.items() if name not in usable},
     )
 
@@ -286,6 +291,8 @@ def _require_current(
 def _commit(
     problem: Problem, snapshot: dict[str, str], *, window: int | None, run_id: str
 ) -> Commit:
+    from ml_assets.ingestion.duplicates import MATCHED_BY
+
     config = problem.config
     code = source_hash(build_training_set)
     made_from = fingerprint(
@@ -294,6 +301,8 @@ def _commit(
         split=config.split,
         delay_days=config.label.delay_days,
         imbalance=config.training.imbalance,
+        duplicates=config.duplicates,
+        matched_by=library_versions(*MATCHED_BY) if config.duplicates else None,
         code=code,
     )
     return Commit(run_id=run_id, code_hash=code, fingerprint=made_from)

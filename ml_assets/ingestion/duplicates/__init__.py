@@ -8,7 +8,8 @@ what is still said differently. `scores` holds what was found against the truth.
 """
 
 from ml_assets.ingestion.duplicates.linking import Linked, link
+from ml_assets.ingestion.duplicates.matching import MATCHED_BY
 from ml_assets.ingestion.duplicates.merging import Merged, merge
 from ml_assets.ingestion.duplicates.rules import Rules
 
-__all__ = ["Linked", "Merged", "Rules", "link", "merge"]
+__all__ = ["MATCHED_BY", "Linked", "Merged", "Rules", "link", "merge"]

@@ -15,7 +15,7 @@ from ml_assets.problem.duplicates import Comparison, Duplicates
 if TYPE_CHECKING:
     import duckdb
 
-LIBRARIES = ("duckdb", "splink")
+MATCHED_BY = ("duckdb", "splink")
 """What pairs are scored with; another version may score them otherwise."""
 
 
