@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ml_assets_bench import chain, gate, growth, promotion, serving
+from ml_assets_bench import chain, duplicates, gate, growth, promotion, serving
 
 CACHE = Path.home() / ".cache" / "ml_assets_bench"
 
@@ -16,6 +16,7 @@ def main() -> None:
         "chain": "100,000 rows in one partition: platform beside the plain script",
         "range": "the same rows in 30 partitions, in one run",
         "gate": "`validated` beside one DuckDB pass",
+        "duplicates": "planted duplicates: found, missed, and how long it takes",
         "growth": "time and memory from raw to validated, by rows",
         "promotion": "how often challengers pass that are no better, and that are",
         "all": "everything above",
@@ -46,6 +47,8 @@ def main() -> None:
         chain.measure(asked.rows, 30, asked.repeats)
     if asked.name in {"promotion", "all"}:
         promotion.measure()
+    if asked.name in {"duplicates", "all"}:
+        duplicates.measure(repeats=asked.repeats)
     if asked.name in {"growth", "all"}:
         growth.measure()
 

@@ -58,7 +58,14 @@ def merge(records: pa.Table, rules: Rules) -> Merged:
     rules.require(records)
     ordered = records.sort_by([(name, "ascending") for name in _order(records, rules)])
     same = _same(ordered, rules)
-    found = matches(ordered, same, rules.declared, from_probability=rules.declared.merge_from)
+    declared = rules.declared
+    found = matches(
+        ordered,
+        same,
+        declared.used_to("merge"),
+        from_probability=declared.merge_from,
+        apart_below=declared.apart_below,
+    )
     groups = _groups(same.to_pylist(), found)
     homes = _homes(ordered, [rows for rows in groups if len(rows) > 1], rules)
     return Merged(

@@ -1,5 +1,6 @@
 """What a problem declares about duplicates, beside the columns that its contract says."""
 
+from itertools import chain
 from typing import NamedTuple, Self
 
 import pyarrow as pa
@@ -21,8 +22,8 @@ class Rules(NamedTuple):
         """The rules of a problem.
 
         Raises:
-            ProblemError: If it declares none, names a column that its contract lacks, or asks for
-                the median of texts.
+            ProblemError: If it declares none, names a column that its contract lacks, asks for the
+                median of texts, or for another id, time or source than one record's.
         """
         declared = problem.config.duplicates
         if declared is None:
@@ -30,18 +31,31 @@ class Rules(NamedTuple):
                 f"{problem.name} has no section duplicates in config.yaml, so no rows are about "
                 "one thing. Add it to have them found."
             )
-        fields = problem.fields
+        fields, together = problem.fields, declared.survivorship.together
         if unknown := [name for name in declared.columns if name not in fields]:
             raise ProblemError(
                 f"{problem.name}: duplicates in config.yaml names {', '.join(unknown)}, which the "
                 f"contract lacks. It has: {', '.join(fields)}."
             )
-        for name in fields:
-            if declared.survivorship.rule(name) == "median" and fields[name].kind == "text":
-                raise ProblemError(
-                    f"{problem.name}: duplicates.survivorship asks for the median of {name}, and "
-                    "texts have none. Choose another rule, such as most_frequent."
-                )
+        fixed = {problem.entity_id, problem.event_time, declared.source}
+        if ruled := sorted(fixed & {*declared.survivorship.rules, *chain(*together)}):
+            raise ProblemError(
+                f"{problem.name}: duplicates.survivorship names {', '.join(ruled)}. Id, time and "
+                "source are those of one record, that of the most trusted source; leave them out."
+            )
+        texts = {name for name, field in fields.items() if field.kind == "text"}
+        if odd := [name for name in texts if declared.survivorship.rule(name) == "median"]:
+            raise ProblemError(
+                f"{problem.name}: duplicates.survivorship asks for the median of {min(odd)}, and "
+                "texts have none. Choose another rule, such as most_frequent."
+            )
+        if odd := [
+            n for n, each in declared.agreement.items() if n in texts and each.by != "text"
+        ]:
+            raise ProblemError(
+                f"{problem.name}: duplicates.agreement measures {min(odd)} by "
+                f"{declared.agreement[min(odd)].by}, and it is a text. Write by: text."
+            )
         return cls(declared, problem.entity_id, problem.event_time)
 
     @property

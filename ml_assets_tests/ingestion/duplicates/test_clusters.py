@@ -3,7 +3,7 @@
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_assets.errors import SourceError
@@ -21,6 +21,7 @@ class TestClusters:
 
         assert clusters == {"a": "a", "b": "b", "c": "b", "d": "b"}
 
+    @settings(deadline=None)
     @given(links=LINKS)
     def test_partition_the_rows_and_keep_every_link(self, links):
         clusters = clusters_of(ROWS, links)
@@ -28,6 +29,7 @@ class TestClusters:
         assert list(clusters) == ROWS
         assert all(clusters[left] == clusters[right] for left, right in links)
 
+    @settings(deadline=None)
     @given(links=LINKS)
     def test_join_nothing_that_no_link_joins(self, links):
         clusters = clusters_of(ROWS, links)
@@ -38,6 +40,7 @@ class TestClusters:
         )
         assert len(set(clusters.values())) == len(ROWS) - used
 
+    @settings(deadline=None)
     @given(links=LINKS, rows=st.permutations(ROWS), data=st.data())
     def test_do_not_depend_on_order(self, links, rows, data):
         shuffled = data.draw(st.permutations(links))
@@ -45,6 +48,20 @@ class TestClusters:
         clusters = clusters_of(rows, [(right, left) for left, right in shuffled])
 
         assert clusters == clusters_of(ROWS, links)
+
+    @settings(deadline=None)
+    @given(links=LINKS, apart=LINKS)
+    def test_never_have_two_rows_that_are_apart(self, links, apart):
+        different = [(left, right) for left, right in apart if left != right]
+
+        clusters = clusters_of(ROWS, links, different)
+
+        assert all(clusters[left] != clusters[right] for left, right in different)
+
+    def test_give_a_row_between_two_that_are_apart_to_the_surer_one(self):
+        clusters = clusters_of("abc", [("b", "c"), ("a", "b")], apart=[("c", "a")])
+
+        assert clusters == {"a": "a", "b": "b", "c": "b"}
 
     def test_refuse_a_link_to_an_unknown_row(self):
         with pytest.raises(
@@ -58,6 +75,7 @@ class TestClusters:
 
 
 class TestPairwiseScores:
+    @settings(deadline=None)
     @given(clusters=GROUPS, truth=GROUPS)
     def test_count_what_looking_at_every_pair_counts(self, clusters, truth):
         scores = pairwise_scores(clusters, truth)
