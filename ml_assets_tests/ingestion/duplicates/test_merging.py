@@ -177,7 +177,7 @@ class TestWhichRecordsAreMerged:
 
         merged = merge(table(first, second, nameless), loose)
 
-        assert members(merged) == {"a": "a", "b": "b", "c": "b"}
+        assert members(merged) == {"a": "a", "b": "c", "c": "c"}
 
     def test_takes_a_record_that_comes_twice_for_one(self):
         merged = merge(table(FLAT, FLAT | {"price_usd": 131_000.0}), RULES)
