@@ -153,7 +153,9 @@ class Duplicates(BaseModel, extra="forbid", frozen=True):
         description="Probability below which two rows are never merged, whoever links them.",
     )
     link_from: Chance = Field(
-        default=0.5, description="Probability from which rows stay together in a split."
+        default=0.2,
+        description="Probability from which rows stay together in a split; low, since strangers kept "
+        "together cost little, and copies torn apart tell the label.",
     )
     most_rows_in_block: int = Field(
         default=200, ge=2, description="A block of more rows tells nothing and is not compared."
