@@ -58,7 +58,7 @@ class Reading(NamedTuple):
     read: Callable[[str, Sequence[str]], dict[str, str]]
     """Name and columns to the columns that are compared: their names, and how they are read."""
     apart: Callable[[str], str]
-    """Name to how far the left and the right value are apart; null where one is missing."""
+    """Name to how far the left and the right value are apart; asked only where both are there."""
     keys: Callable[[str, float], str]
     """Name, and how far apart near values may be, to a list of keys."""
 
