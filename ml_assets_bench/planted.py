@@ -26,7 +26,7 @@ DECLARED = Duplicates.model_validate(
         "source": "source",
         "blocking": [
             ["street", "postcode"],
-            ["street", "area_m2"],
+            ["street", "place"],
             ["place", "area_m2"],
             ["place", "price_usd"],
         ],

@@ -146,7 +146,7 @@ class Duplicates(BaseModel, extra="forbid", frozen=True):
         default=0.02, description="Share of compared pairs that are about the same thing."
     )
     merge_from: Chance = Field(
-        default=0.8, description="Probability from which rows of a partition are merged."
+        default=0.7, description="Probability from which rows of a partition are merged."
     )
     apart_below: Share = Field(
         default=0.1,
