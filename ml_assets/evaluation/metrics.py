@@ -18,7 +18,7 @@ from ml_assets.evaluation.grouping import Grouping
 from ml_assets.evaluation.ranks import AreaUnderROC, AveragePrecision, MedianRelativeError
 
 Array = npt.NDArray[np.float64]
-Needs = Literal["probability", "decision", "value"]
+Needs = Literal["probability", "decision", "value", "interval"]
 
 
 class Computation(Protocol):
@@ -42,10 +42,11 @@ class Metric:
         name: As in `config.yaml`.
         formula: In words.
         higher_is_better: Its direction.
-        needs: What a prediction must be; a decision is a probability at or above the threshold.
+        needs: What a prediction must be; a decision is a probability at or above the threshold,
+            an interval a value with its two ends.
         computation: How it is computed.
-        in_label_units: Whether it has the unit of the label, so that a change of it is only
-            large or small against its own value.
+        changes_in_shares: Whether a change of it is large or small only against its own value:
+            errors of values have no upper bound, and are of another size in every slice.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Metric:
     higher_is_better: bool
     needs: Needs
     computation: Computation
-    in_label_units: bool = False
+    changes_in_shares: bool = False
 
     def function(self, y: Array, prediction: Array, weights: Array | None = None) -> float:
         """The metric of all rows; `prediction` is already what the metric `needs`."""
@@ -62,14 +63,36 @@ class Metric:
         return float(self.computation.by_slice(y, prediction, weights, whole)[0])
 
     def prepare(self, prediction: Array, *, threshold: float) -> Array:
-        """Turn probabilities into decisions where the metric needs them."""
+        """Bring predictions to what the metric needs.
+
+        Args:
+            prediction: n probabilities or values, or n rows of a value and the ends of its
+                interval.
+            threshold: Probability from which on a decision is positive.
+
+        Returns:
+            n numbers; n rows of three where the metric needs intervals, NaN where there are none.
+        """
+        if self.needs == "interval":
+            return prediction if prediction.ndim > 1 else _without_ends(prediction)
+        if prediction.ndim > 1:
+            return prediction[:, 0]
         if self.needs == "decision":
             return (prediction >= threshold).astype(np.float64)
         return prediction
 
 
+def _without_ends(prediction: Array) -> Array:
+    """Values as rows of three, of which two are missing."""
+    missing = np.full_like(prediction, np.nan)
+    return np.stack([prediction, missing, missing], axis=1)
+
+
 RIGHT, WRONG_YES, WRONG_NO = (1.0, 1.0), (0.0, 1.0), (1.0, 0.0)
 """A label and the decision about it."""
+
+INSIDE, OUTSIDE = (0.0, (0.0, 0.0, 0.0)), (0.0, (1.0, 1.0, 1.0))
+"""A label, and a value with the ends of its interval."""
 
 
 def _table(*metrics: Metric) -> Mapping[str, Metric]:
@@ -160,7 +183,7 @@ METRICS: Mapping[str, Metric] = _table(
         higher_is_better=False,
         needs="value",
         computation=sums.mean_of(sums.absolute_error),
-        in_label_units=True,
+        changes_in_shares=True,
     ),
     Metric(
         name="rmse",
@@ -168,14 +191,15 @@ METRICS: Mapping[str, Metric] = _table(
         higher_is_better=False,
         needs="value",
         computation=sums.mean_of(sums.squared_error, combine=sums.root_of_ratio),
-        in_label_units=True,
+        changes_in_shares=True,
     ),
     Metric(
         name="mape",
         formula="mean distance between prediction and label, as a share of the label",
         higher_is_better=False,
         needs="value",
-        computation=sums.mean_of(sums.relative_error),
+        computation=sums.mean_of(sums.relative_error_where_defined),
+        changes_in_shares=True,
     ),
     Metric(
         name="median_ape",
@@ -183,6 +207,7 @@ METRICS: Mapping[str, Metric] = _table(
         higher_is_better=False,
         needs="value",
         computation=MedianRelativeError(),
+        changes_in_shares=True,
     ),
     Metric(
         name="r2",
@@ -190,6 +215,21 @@ METRICS: Mapping[str, Metric] = _table(
         higher_is_better=True,
         needs="value",
         computation=sums.DETERMINATION,
+    ),
+    Metric(
+        name="coverage",
+        formula="share of labels inside the interval around their prediction, ends included",
+        higher_is_better=True,
+        needs="interval",
+        computation=sums.mean_of(sums.is_inside, padding=(INSIDE, OUTSIDE)),
+    ),
+    Metric(
+        name="relative_width",
+        formula="width of the interval as a share of the prediction, mean over the rows",
+        higher_is_better=False,
+        needs="interval",
+        computation=sums.mean_of(sums.relative_width),
+        changes_in_shares=True,
     ),
 )
 
@@ -218,7 +258,8 @@ def measure(
     Args:
         names: Which metrics, as in `METRICS`.
         y: Labels; n rows, 0 or 1 for binary problems.
-        prediction: Probabilities of the positive class, or values; n rows.
+        prediction: Probabilities of the positive class, or values; n rows. With intervals, an
+            array of n rows and the columns value, lower and upper end.
         weights: How much each row counts; all the same by default.
         threshold: Probability from which on the decision is positive.
 
@@ -252,10 +293,10 @@ def rows_of(y: npt.ArrayLike, *predictions: npt.ArrayLike) -> tuple[Array, ...]:
         ValueError: If there is no row, the lengths differ, or a value is not finite.
     """
     arrays = tuple(np.asarray(values, dtype=np.float64) for values in (y, *predictions))
-    if not len(arrays[0]) or any(values.shape != arrays[0].shape for values in arrays):
+    if not len(arrays[0]) or any(len(values) != len(arrays[0]) for values in arrays):
         shapes = ", ".join(str(values.shape) for values in arrays)
         raise ValueError(f"Labels and predictions need the same rows, got shapes {shapes}.")
     for values in arrays:
         if broken := int((~np.isfinite(values)).sum()):
-            raise ValueError(f"{broken:,} of {len(values):,} values are not finite numbers.")
+            raise ValueError(f"{broken:,} of {values.size:,} values are not finite numbers.")
     return arrays

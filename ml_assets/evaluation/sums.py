@@ -19,6 +19,9 @@ Array = npt.NDArray[np.float64]
 CALIBRATION_BINS = 10
 STEP = 1e-20
 
+Padding = tuple[tuple[float, float | tuple[float, ...]], ...]
+"""Imagined rows: a label, and what is predicted for it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sums:
@@ -28,13 +31,13 @@ class Sums:
         terms: Labels and predictions, n rows each, to an array of shape (n, k).
         combine: Sums of shape (..., k) to the metric, shape (...).
         smooth: Whether `combine` has a derivative everywhere it matters.
-        padding: Imagined rows, as pairs of label and decision, that only widen intervals.
+        padding: Imagined rows, as pairs of label and prediction, that only widen intervals.
     """
 
     terms: Callable[[Array, Array], Array]
     combine: Callable[[npt.NDArray[np.number]], npt.NDArray[np.number]]
     smooth: bool = True
-    padding: tuple[tuple[float, float], ...] = ()
+    padding: Padding = ()
 
     def by_slice(self, y: Array, prediction: Array, weights: Array, rows: Grouping) -> Array:
         """The metric of every slice, undefined ones as NaN."""
@@ -60,8 +63,11 @@ class Sums:
         """
         if not self.smooth:
             return None
-        labels, decisions = np.array(self.padding).reshape(-1, 2).T
-        terms = self.terms(np.append(y, labels), np.append(prediction, decisions))
+        imagined = [answer for _, answer in self.padding]
+        terms = self.terms(
+            np.append(y, [label for label, _ in self.padding]),
+            np.concatenate([prediction, np.reshape(imagined, (-1, *prediction.shape[1:]))]),
+        )
         means = terms.mean(axis=0)
         steps = means + 1j * STEP * np.eye(len(means))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -84,11 +90,13 @@ def mean_of(
     loss: Callable[[Array, Array], Array],
     *,
     combine: Callable[[npt.NDArray[np.number]], npt.NDArray[np.number]] = ratio,
+    padding: Padding = (),
 ) -> Sums:
-    """The metric that averages `loss` over the rows, after `combine`."""
+    """The metric that averages `loss` over the rows, after `combine`; `padding` as in `Sums`."""
     return Sums(
         terms=lambda y, prediction: _columns(loss(y, prediction), np.ones_like(y)),
         combine=combine,
+        padding=padding,
     )
 
 
@@ -96,7 +104,7 @@ def share_of(
     part: Callable[[Array, Array], Array],
     whole: Callable[[Array, Array], Array],
     *,
-    padding: tuple[tuple[float, float], ...],
+    padding: Padding,
 ) -> Sums:
     """The metric that divides the sum of `part` by the sum of `whole`; `padding` as in `Sums`."""
     return Sums(
@@ -127,6 +135,24 @@ def relative_error(y: Array, prediction: Array) -> Array:
     """Distance between label and prediction, in shares of the label; infinite for a label of 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.abs(y - prediction) / np.abs(y)
+
+
+def relative_error_where_defined(y: Array, prediction: Array) -> Array:
+    """`relative_error`, NaN for a label of 0: a mean over it says nothing."""
+    return np.where(y == 0, np.nan, relative_error(y, prediction))
+
+
+def is_inside(y: Array, prediction: Array) -> Array:
+    """1 where the label is inside the interval, 0 where it is not, NaN where there is none."""
+    _, lower, upper = prediction.T
+    inside = ((lower <= y) & (y <= upper)).astype(np.float64)
+    return np.where(np.isnan(lower + upper), np.nan, inside)
+
+
+def relative_width(_: Array, prediction: Array) -> Array:
+    """Width of the interval, in shares of the prediction; NaN for a prediction of 0."""
+    value, lower, upper = prediction.T
+    return (upper - lower) / np.where(value == 0, np.nan, np.abs(value))
 
 
 def _determination() -> Sums:

@@ -185,11 +185,50 @@ class Encoder(Strict):
     options: dict[str, Any] = {}
 
 
+class Local(Strict):
+    """Groups of rows that get a model of their own; the others have the one of all rows."""
+
+    by: str = Field(description="A feature of text, such as a location.")
+    min_rows: int = Field(
+        default=500, ge=2, description="To fit on, below which a group has none of its own."
+    )
+
+
 class Estimator(Strict):
     """One algorithm that competes; `hyperparameters` go to its constructor as they are."""
 
     kind: str = Field(description="A name that training.estimators knows, e.g. logistic.")
     hyperparameters: dict[str, Any] = {}
+    local: Local | None = Field(
+        default=None, description="Beside the model of all rows, one for each large group."
+    )
+
+
+class Target(Strict):
+    """On which scale a regression is fitted; answers are in the label's unit either way."""
+
+    transform: Literal["none", "log"] = "none"
+
+
+class Interval(Strict):
+    """The interval that a regression gives with each value."""
+
+    coverage: float = Field(
+        default=0.9, gt=0, lt=1, description="Share of labels that fall inside."
+    )
+    by: str | None = Field(
+        default=None,
+        description="A feature of text: each of its values has an interval of its own width.",
+    )
+    min_rows: int = Field(
+        default=100, ge=1, description="To calibrate on; a smaller group has the common width."
+    )
+    share: float = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="Of the validation rows: no model sees them, intervals are calibrated on them.",
+    )
 
 
 class Training(Strict):
@@ -214,6 +253,22 @@ class Training(Strict):
     batch_rows: int = Field(default=50_000, ge=100)
     checkpoint_every: int = Field(
         default=1, ge=1, description="Epochs between two checkpoints."
+    )
+    target: Target = Target()
+    interval: Interval | None = Field(
+        default=None, description="Of a regression; without it answers are values alone."
+    )
+
+
+class Baseline(Strict):
+    """The trivial model that every model must beat."""
+
+    by: str | None = Field(
+        default=None,
+        description="A feature: one constant for each of its values, instead of one for all.",
+    )
+    min_rows: int = Field(
+        default=30, ge=1, description="Of a value, below which it has the constant of all."
     )
 
 
@@ -348,6 +403,7 @@ class Config(Strict):
     slices: Slices = Slices()
     split: Split = Split()
     training: Training
+    baseline: Baseline = Baseline()
     promotion: Promotion = Promotion()
     schedule: Schedule = Schedule()
     feedback: Feedback = Feedback()
@@ -362,6 +418,21 @@ class Config(Strict):
             if self.kind == "binary" and event.label not in (0, 1):
                 msg = f"feedback.implicit.{name}: a binary label is 0 or 1, got {event.label:g}"
                 raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _values_are_of_a_regression(self) -> "Config":
+        training = self.training
+        local = [name for name, each in training.estimators.items() if each.local]
+        asked = {
+            "training.target.transform": training.target.transform != "none",
+            "training.interval": training.interval is not None,
+            **{f"training.estimators.{name}.local": True for name in local},
+        }
+        if self.kind == "binary" and any(asked.values()):
+            named = ", ".join(key for key, is_asked in asked.items() if is_asked)
+            msg = f"{named}: only for kind: regression"
+            raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

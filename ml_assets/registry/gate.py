@@ -3,7 +3,10 @@
 A challenger must beat the baseline and the champion on the same rows, each by an interval that
 lies above the least gain, keep the KPI's floor, and not fall in any slice. A slice has fallen
 when it lost more than `slices.tolerance` and the loss is no chance: the upper end of its
-interval, corrected for the number of slices looked at, is below zero.
+interval, corrected for the number of slices looked at, is below zero. The tolerance is a difference
+of metrics that lie between 0 and 1, and a share of the champion's own value where errors of values
+have no bound: 0.05 is five points of ROC AUC, and five percent of a location's own error. A slice
+that the champion learned nothing about is new, and nothing that it could lose.
 
 A champion that can no longer answer, because the code of contract or features has changed since,
 must be replaced: there the challenger need not be better, only not worse by `slices.tolerance`.
@@ -211,8 +214,8 @@ def _has_fallen(difference: Difference, limit: float) -> bool:
 
 
 def _unit(difference: Difference) -> float:
-    """What a share is a share of: the metric itself where it has the unit of the label."""
-    relative = metric_named(difference.metric).in_label_units
+    """What a share is a share of: the incumbent's own metric where that has no bound."""
+    relative = metric_named(difference.metric).changes_in_shares
     return abs(difference.incumbent) if relative else 1.0
 
 

@@ -15,7 +15,15 @@ def _models(rng, rows, *, metric="roc_auc", noise=(1.0, 1.0), together=0.8):
     scores = [y - 0.5 + scale * error for scale, error in zip(noise, errors, strict=True)]
     if METRICS[metric].needs == "value":
         return y + 2, *(score + 2.5 for score in scores)
+    if METRICS[metric].needs == "interval":
+        return y + 5, *(_with_ends(score + 5.5, around=5.5) for score in scores)
     return y, *(1 / (1 + np.exp(-score)) for score in scores)
+
+
+def _with_ends(value, *, around):
+    """Values with intervals that are wider away from `around`, and leave some labels outside."""
+    reach = 0.5 + 0.2 * abs(value - around)
+    return np.stack([value, value - reach, value + reach], axis=1)
 
 
 @pytest.mark.parametrize("metric", METRICS)

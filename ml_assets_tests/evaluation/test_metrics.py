@@ -50,9 +50,25 @@ BY_SKLEARN = {
     ),
     "r2": lambda y, p, w: sklearn_metrics.r2_score(y, p, sample_weight=w),
     "median_ape": lambda y, p, w: _weighted_median(abs(y - p) / abs(y), w),
+    "coverage": lambda y, p, w: np.average((p[:, 1] <= y) & (y <= p[:, 2]), weights=w),
+    "relative_width": lambda _, p, w: np.average((p[:, 2] - p[:, 1]) / abs(p[:, 0]), weights=w),
 }
-BINARY = [name for name, metric in METRICS.items() if metric.needs != "value"]
-REGRESSION = [name for name, metric in METRICS.items() if metric.needs == "value"]
+OF_VALUES = ("value", "interval")
+BINARY = [name for name, metric in METRICS.items() if metric.needs not in OF_VALUES]
+REGRESSION = [name for name, metric in METRICS.items() if metric.needs in OF_VALUES]
+
+
+def drawn(name, rng, rows):
+    """Labels and predictions with ties, as a metric needs them."""
+    metric = METRICS[name]
+    y = (rng.random(rows) < 0.4) + (metric.needs in OF_VALUES) * 1.0
+    p = rng.random(rows).round(1) + (metric.needs == "interval") * 0.5
+    return y, with_ends(p) if metric.needs == "interval" else p
+
+
+def with_ends(p):
+    """Values with intervals that leave some labels outside."""
+    return np.stack([p, p - 0.1, p + 2.0], axis=1)
 
 
 @st.composite
@@ -91,6 +107,7 @@ def test_agrees_with_scikit_learn_on_binary_labels(name, rows):
 def test_agrees_with_scikit_learn_on_values(name, rows):
     y, p, weights = rows
 
+    p = with_ends(p) if METRICS[name].needs == "interval" else p
     measured = measure([name], y, p, weights=weights)[name]
 
     assert measured == pytest.approx(BY_SKLEARN[name](y, p, weights), rel=1e-9, abs=1e-12)
@@ -98,29 +115,26 @@ def test_agrees_with_scikit_learn_on_values(name, rows):
 
 @pytest.mark.parametrize("name", METRICS)
 def test_counts_a_row_of_weight_two_like_two_rows(name, rng):
-    y, p = (
-        (rng.random(50) < 0.4) + (METRICS[name].needs == "value") * 1.0,
-        rng.random(50).round(1),
-    )
+    y, p = drawn(name, rng, 50)
     weights = rng.integers(1, 4, 50)
 
     weighted = measure([name], y, p, weights=weights)[name]
 
-    repeated = measure([name], np.repeat(y, weights), np.repeat(p, weights))[name]
+    repeated = measure([name], np.repeat(y, weights), np.repeat(p, weights, axis=0))[name]
     assert weighted == pytest.approx(repeated)
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_resampled_metric_is_the_metric_of_the_repeated_rows(name, rng):
     metric = METRICS[name]
-    y = (rng.random(60) < 0.4) + (metric.needs == "value") * 1.0
-    p = metric.prepare(rng.random(60).round(1), threshold=0.5)
+    y, p = drawn(name, rng, 60)
+    p = metric.prepare(p, threshold=0.5)
     counts = rng.integers(0, 3, size=(5, 60)).astype(float)
 
     resampled = metric.computation.resampled(y, p)(counts)
 
     expected = [
-        metric.function(np.repeat(y, row.astype(int)), np.repeat(p, row.astype(int)))
+        metric.function(*(np.repeat(each, row.astype(int), axis=0) for each in (y, p)))
         for row in counts
     ]
     assert resampled == pytest.approx(expected)
@@ -136,12 +150,12 @@ SMOOTH = [
 @pytest.mark.parametrize("name", SMOOTH)
 def test_influence_is_what_a_little_weight_on_one_row_does(name, rng):
     metric = METRICS[name]
-    y = (rng.random(40) < 0.4) + (metric.needs == "value") * 1.0
-    p = metric.prepare(rng.random(40).round(1), threshold=0.5)
-    padding = np.array(getattr(metric.computation, "padding", ())).reshape(-1, 2)
+    y, p = drawn(name, rng, 40)
+    p = metric.prepare(p, threshold=0.5)
     influence = metric.computation.influence(y, p)
 
-    y, p = np.append(y, padding[:, 0]), np.append(p, padding[:, 1])
+    for label, answer in getattr(metric.computation, "padding", ()):
+        y, p = np.append(y, label), np.concatenate([p, [answer]])
     small, moved = 1e-6, []
     for row in range(len(y)):
         weights = np.ones(len(y))
@@ -158,6 +172,28 @@ def test_leaves_a_metric_undefined_rather_than_invent_a_number():
 
     assert np.isnan([measured["roc_auc"], measured["precision"], measured["recall"]]).all()
     assert measured["accuracy"] == 1.0
+
+
+def test_leaves_a_mean_share_of_a_label_of_zero_undefined():
+    measured = measure(["mape", "median_ape"], [0.0, 10.0, 10.0], [1.0, 11.0, 12.0])
+
+    assert np.isnan(measured["mape"])
+    assert measured["median_ape"] == pytest.approx(0.2)
+
+
+def test_leaves_the_coverage_of_values_without_intervals_undefined():
+    measured = measure(["mae", "coverage", "relative_width"], [1.0, 2.0], [1.0, 3.0])
+
+    assert measured["mae"] == 0.5
+    assert np.isnan([measured["coverage"], measured["relative_width"]]).all()
+
+
+def test_counts_a_label_at_the_end_of_its_interval_as_inside():
+    answers = [[1.0, 0.5, 1.0], [1.0, 1.0, 2.0], [1.0, 1.1, 2.0]]
+
+    measured = measure(["mae", "coverage", "relative_width"], [1.0] * 3, answers)
+
+    assert measured == pytest.approx({"mae": 0, "coverage": 2 / 3, "relative_width": 0.8})
 
 
 def test_calls_the_log_loss_of_a_certain_error_large_but_finite():

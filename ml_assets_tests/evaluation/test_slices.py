@@ -10,8 +10,10 @@ from ml_assets.evaluation.slices import compare_slices
 @pytest.mark.parametrize("name", METRICS)
 def test_measures_a_slice_as_if_it_were_the_whole_table(name, rng):
     n = 2_000
-    y = (rng.random(n) < 0.4) + (METRICS[name].needs == "value") * 1.0
+    y = (rng.random(n) < 0.4) + (METRICS[name].needs in ("value", "interval")) * 1.0
     p = rng.random(n).round(2)
+    if METRICS[name].needs == "interval":
+        p = np.stack([p + 0.5, p, p + 1.0], axis=1)
     state = rng.choice(["CA", "NY", "TX", "WY"], n, p=[0.5, 0.3, 0.19, 0.01])
 
     slices = measure_slices([name], y, p, {"state": state})

@@ -55,7 +55,12 @@ def test_accepts_at_least_four_in_five_challengers_that_are_better(config, proba
     assert accepted >= 40
 
 
-@pytest.mark.parametrize("metric", [m for m in METRICS if METRICS[m].needs != "value"])
+OF_PROBABILITIES = [
+    name for name, metric in METRICS.items() if metric.needs in ("probability", "decision")
+]
+
+
+@pytest.mark.parametrize("metric", OF_PROBABILITIES)
 @pytest.mark.parametrize("constant", [0.0, 0.3, 0.5, 1.0])
 def test_refuses_a_constant_model_whatever_the_kpi(metric, constant, config):
     y = np.repeat([0.0, 1.0], [700, 300])
