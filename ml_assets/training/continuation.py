@@ -12,7 +12,8 @@ from sklearn.pipeline import Pipeline
 
 from ml_assets.errors import InsufficientData, TrainingError
 from ml_assets.training.epochs import fit_in_epochs
-from ml_assets.training.outcome import Competitor, Fitted, Parent, Run
+from ml_assets.training.estimators import hyperparameters_of
+from ml_assets.training.outcome import Competitor, Fitted, Parent, Run, calibrating_rows
 from ml_assets.training.rows import FITTED
 
 
@@ -37,7 +38,9 @@ def continue_model(run: Run, parent: Parent) -> tuple[Fitted, Competitor]:
     started = time.perf_counter()
     seed = run.problem.config.training.seed
     fit_in_epochs(model, train, epochs=1, seed=seed)
-    metrics = run.measured(model, train), run.measured(model, validation)
+    calibrating = calibrating_rows(run, encoder, name="new_calibrating")
+    intervals = run.intervals(model, calibrating)
+    metrics = [run.measured(model, rows, intervals) for rows in (train, validation)]
     competitor = Competitor(
         name=parent.estimator,
         kind=run.problem.config.training.estimators[parent.estimator].kind,
@@ -46,7 +49,7 @@ def continue_model(run: Run, parent: Parent) -> tuple[Fitted, Competitor]:
         validation=metrics[1],
         seconds=time.perf_counter() - started,
         curve=(),
-        hyperparameters=model.get_params(),
+        hyperparameters=hyperparameters_of(model),
         warnings=(),
     )
     learned = run.rows.matrices(encoder, ["validation"], name="new_validation")
@@ -59,6 +62,7 @@ def continue_model(run: Run, parent: Parent) -> tuple[Fitted, Competitor]:
         seconds=time.perf_counter() - started,
         curve=(),
         warnings=(),
+        intervals=run.intervals(model, calibrating),
     )
     return winner, competitor
 

@@ -33,6 +33,9 @@ TREE_CATEGORIES = 255
 TEXT_TOPICS = 30
 """Columns that a text becomes for trees."""
 
+GROUP = "(group)"
+"""Name of the encoder that numbers groups with a model of their own; no feature is called so."""
+
 CATEGORICAL = ("one_hot", "ordinal", "hash")
 TEXT = ("tfidf", "text_hash")
 
@@ -126,7 +129,7 @@ class Topics(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def column_transformer(
-    encoders: Mapping[str, Encoder], family: Family, *, seed: int
+    encoders: Mapping[str, Encoder], family: Family, *, seed: int, by: str | None = None
 ) -> ColumnTransformer:
     """Make the unfitted first step of a pipeline.
 
@@ -134,6 +137,8 @@ def column_transformer(
         encoders: Feature to how it becomes numbers.
         family: Which kind of estimator comes after.
         seed: For what draws at random.
+        by: The feature whose number comes first, for an estimator with a model for each of its
+            values; -1 where it is missing or unknown.
 
     Raises:
         TrainingError: If an encoder has options that it does not know.
@@ -143,6 +148,8 @@ def column_transformer(
         (name, make(name, encoder, seed), name if encoder.kind in TEXT else [name])
         for name, encoder in encoders.items()
     ]
+    if by is not None:
+        steps.insert(0, (GROUP, OrdinalEncoder(**DEFAULTS["ordinal"]), [by]))
     threshold = 1.0 if family == "sparse" else 0.0
     return ColumnTransformer(steps, sparse_threshold=threshold, verbose_feature_names_out=True)
 

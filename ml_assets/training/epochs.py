@@ -20,6 +20,7 @@ from sklearn.base import is_classifier
 
 from ml_assets.progress import track
 from ml_assets.training.matrices import Batches
+from ml_assets.training.wrappers import innermost
 
 CLASSES = np.array([0.0, 1.0])
 STATE = "state.skops"
@@ -54,7 +55,7 @@ class Patience(NamedTuple):
     @classmethod
     def of(cls, model: Any) -> "Patience | None":
         """The estimator's own; None where it has none, and makes all its epochs."""
-        chosen = model.get_params()
+        chosen = innermost(model).get_params()
         if chosen.get("tol") is None or "n_iter_no_change" not in chosen:
             return None
         return cls(chosen["tol"], chosen["n_iter_no_change"])
@@ -160,13 +161,14 @@ def _is_over(progress: Progress, patience: Patience | None) -> bool:
 def _one_epoch(model: Any, batches: Batches, *, seed: int, epoch: int) -> None:
     """Show every row to the model once."""
     rng = np.random.default_rng([seed, epoch])
-    own_seed = model.get_params().get("random_state")
+    drawing = innermost(model)
+    own_seed = drawing.get_params().get("random_state")
     classes = {"classes": CLASSES} if is_classifier(model) else {}
     for place in rng.permutation(len(batches)):
         batch = batches.load(int(place))
         if own_seed is not None:
             # Rows are shuffled inside, by this number, which is why none is copied here.
-            model.set_params(random_state=int(rng.integers(2**31 - 1)))
+            drawing.set_params(random_state=int(rng.integers(2**31 - 1)))
         model.partial_fit(batch.X, batch.y, sample_weight=batch.weight, **classes)
     if own_seed is not None:
-        model.set_params(random_state=own_seed)
+        drawing.set_params(random_state=own_seed)

@@ -16,8 +16,9 @@ from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier, SGDRe
 from sklearn.naive_bayes import BernoulliNB
 
 from ml_assets.errors import TrainingError
-from ml_assets.problem.config import Estimator
+from ml_assets.problem.config import Estimator, Target
 from ml_assets.training.encoders import Family
+from ml_assets.training.wrappers import LocalModels, LogTarget, innermost
 
 Matrix = Any
 """A sparse CSR matrix or a dense array, rows by columns."""
@@ -95,12 +96,40 @@ def kind_named(name: str, estimator: Estimator, *, predicts: str) -> Kind:
     return kind
 
 
-def unfitted(name: str, estimator: Estimator, kind: Kind, *, seed: int) -> Any:
-    """Make the estimator that is to be fitted.
+def unfitted(
+    name: str, estimator: Estimator, kind: Kind, *, seed: int, target: Target | None = None
+) -> Any:
+    """Make the estimator that is to be fitted, with what goes around it.
 
     Raises:
-        TrainingError: If it does not know a hyperparameter, or could not give probabilities.
+        TrainingError: If it does not know a hyperparameter, could not give probabilities, or
+            should have local models and cannot.
     """
+    model = _alone(name, estimator, kind, seed=seed)
+    if estimator.local is not None:
+        if kind.learns != "at once":
+            raise TrainingError(
+                f"training.estimators.{name}: {estimator.kind} learns {kind.learns} and cannot "
+                "have local models. Take out `local`, or use an estimator that learns from all "
+                "rows at once."
+            )
+        model = LocalModels(model, min_rows=estimator.local.min_rows)
+    return LogTarget(model) if target is not None and target.transform == "log" else model
+
+
+def hyperparameters_of(model: Any) -> dict[str, Any]:
+    """Those of the estimator itself, then what is around it."""
+    found = dict(innermost(model).get_params())
+    if isinstance(model, LogTarget):
+        found["target"] = "log"
+        model = model.inner
+    if isinstance(model, LocalModels):
+        found["local_min_rows"] = model.min_rows
+    return found
+
+
+def _alone(name: str, estimator: Estimator, kind: Kind, *, seed: int) -> Any:
+    """The estimator itself."""
     given = {**kind.defaults, **estimator.hyperparameters}
     known = list(inspect.signature(kind.estimator).parameters)
     for parameter in given:
@@ -125,8 +154,9 @@ def epochs_of(kind: Kind, model: Any) -> int:
     """Passes over the rows, at most."""
     if kind.learns != "in epochs":
         return 1
-    chosen = model.get_params().get("max_iter")
-    return EPOCHS if chosen == type(model)().max_iter else int(chosen)
+    estimator = innermost(model)
+    chosen = estimator.get_params().get("max_iter")
+    return EPOCHS if chosen == type(estimator)().max_iter else int(chosen)
 
 
 def predictions(model: Any, X: Matrix) -> Values:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 from sklearn.compose import ColumnTransformer
@@ -27,6 +28,8 @@ class Batch(NamedTuple):
     X: Matrix
     y: Values
     weight: Values
+    groups: npt.NDArray[np.str_] | None = None
+    """Of intervals, where they have any; "" where it is missing."""
 
 
 class Batches(Protocol):
@@ -74,9 +77,10 @@ class OnDisk:
             _read(_piece(self.folder, (place + number * apart) % self.files, number))
             for number in range(PIECES)
         ]
-        X, y, weight = zip(*parts, strict=True)
+        X, y, weight, groups = zip(*parts, strict=True)
         whole = sp.vstack(X, format="csr") if sp.issparse(X[0]) else np.vstack(X)
-        return Batch(whole, np.concatenate(y), np.concatenate(weight))
+        named = None if groups[0] is None else np.concatenate(groups)
+        return Batch(whole, np.concatenate(y), np.concatenate(weight), named)
 
 
 def each(batches: Batches) -> Iterator[Batch]:
@@ -90,6 +94,7 @@ def encoded(
     columns: Sequence[str],
     *,
     fit: bool = False,
+    by: str | None = None,
 ) -> Batch:
     """Rows of a training frame as numbers.
 
@@ -98,11 +103,13 @@ def encoded(
         rows: With label and weight.
         columns: The features.
         fit: The encoder learns from these rows.
+        by: The feature that groups them for intervals.
     """
     features = rows[list(columns)]
     X = encoder.fit_transform(features) if fit else encoder.transform(features)
     y, weight = (rows[name].to_numpy(np.float64) for name in (LABEL, WEIGHT))
-    return Batch(X.tocsr() if sp.issparse(X) else np.asarray(X, np.float64), y, weight)
+    groups = None if by is None else rows[by].fillna("").to_numpy(dtype=np.str_)
+    return Batch(X.tocsr() if sp.issparse(X) else np.asarray(X, np.float64), y, weight, groups)
 
 
 def spooled(
@@ -110,6 +117,8 @@ def spooled(
     frames: Iterable[pd.DataFrame],
     columns: Sequence[str],
     folder: Path,
+    *,
+    by: str | None = None,
 ) -> OnDisk:
     """Encode frames one at a time into files of `folder`, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -117,10 +126,11 @@ def spooled(
     for frame in frames:
         if not len(frame):
             continue
-        batch = encoded(encoder, frame, columns)
+        batch = encoded(encoder, frame, columns, by=by)
         for number in range(PIECES):
             rows = slice(number, None, PIECES)
-            piece = Batch(batch.X[rows], batch.y[rows], batch.weight[rows])
+            groups = None if batch.groups is None else batch.groups[rows]
+            piece = Batch(batch.X[rows], batch.y[rows], batch.weight[rows], groups)
             _write(_piece(folder, files, number), piece)
         files += 1
     return OnDisk(folder, files)
@@ -136,6 +146,12 @@ def labels(batches: Batches) -> Values:
     return np.concatenate([batch.y for batch in each(batches)])
 
 
+def groups_of(batches: Batches) -> npt.NDArray[np.str_] | None:
+    """The groups of all rows, if there are any."""
+    found = [batch.groups for batch in each(batches) if batch.groups is not None]
+    return np.concatenate(found) if found else None
+
+
 def _piece(folder: Path, file: int, number: int) -> Path:
     return folder / f"{file:06d}_{number:02d}.npz"
 
@@ -146,13 +162,15 @@ def _write(path: Path, batch: Batch) -> None:
         parts = {"data": X.data, "indices": X.indices, "indptr": X.indptr, "shape": X.shape}
     else:
         parts = {"dense": batch.X}
+    if batch.groups is not None:
+        parts["groups"] = batch.groups
     np.savez(path, y=batch.y, weight=batch.weight, **parts)
 
 
 def _read(path: Path) -> Batch:
     with np.load(path) as parts:
-        y, weight = parts["y"], parts["weight"]
+        about = parts["y"], parts["weight"], parts.get("groups")
         if "dense" in parts:
-            return Batch(parts["dense"], y, weight)
+            return Batch(parts["dense"], *about)
         csr = (parts["data"], parts["indices"], parts["indptr"])
-        return Batch(sp.csr_matrix(csr, shape=tuple(parts["shape"])), y, weight)
+        return Batch(sp.csr_matrix(csr, shape=tuple(parts["shape"])), *about)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from ml_assets.errors import TrainingError
@@ -14,7 +15,8 @@ from ml_assets.fingerprint import fingerprint
 from ml_assets.problem import Problem
 from ml_assets.training.epochs import EpochMetric
 from ml_assets.training.estimators import Kind, Values, kind_named, predictions
-from ml_assets.training.matrices import Batches, each, labels
+from ml_assets.training.intervals import Intervals
+from ml_assets.training.matrices import Batches, each, groups_of, labels
 from ml_assets.training.rows import Rows
 
 Measure = Callable[[Values, Values], dict[str, float]]
@@ -36,6 +38,8 @@ class Fitted:
     curve: tuple[EpochMetric, ...]
     """Of an estimator that learns in epochs: how good it was after each."""
     warnings: tuple[str, ...]
+    intervals: Intervals | None = None
+    """Around its answers, calibrated on rows that it has not learned from."""
 
     @property
     def hyperparameters_hash(self) -> str:
@@ -106,9 +110,27 @@ class Run(NamedTuple):
         config = self.problem.config
         return kind_named(name, config.training.estimators[name], predicts=config.kind)
 
-    def measured(self, model: Any, batches: Batches) -> dict[str, float]:
+    def measured(
+        self, model: Any, batches: Batches, intervals: Intervals | None = None
+    ) -> dict[str, float]:
         """Metrics of a model on rows."""
-        return self.measure(labels(batches), predicted(model, batches))
+        found = predicted(model, batches)
+        if intervals is not None:
+            found = intervals.with_ends(found, groups_of(batches))
+        return self.measure(labels(batches), found)
+
+    def intervals(self, model: Any, calibrating: Batches | None) -> Intervals | None:
+        """Intervals of a model by rows that it has not seen, where the problem asks for them."""
+        training = self.problem.config.training
+        if training.interval is None or calibrating is None:
+            return None
+        return Intervals.calibrated(
+            training.interval,
+            "log" if training.target.transform == "log" else "label",
+            labels(calibrating),
+            predicted(model, calibrating),
+            groups_of(calibrating),
+        )
 
     def kpi(self, metrics: Mapping[str, float]) -> float:
         """The metric that decides."""
@@ -119,6 +141,15 @@ class Run(NamedTuple):
                 f"{', '.join(metrics)}."
             )
         return metrics[name]
+
+
+def calibrating_rows(run: Run, encoder: ColumnTransformer, *, name: str) -> Batches | None:
+    """Rows that no model learns from or is chosen by, for intervals; None where there are none."""
+    if run.problem.config.training.interval is None:
+        return None
+    return run.rows.matrices(
+        encoder, ["validation"], counted=False, calibrating=True, name=name
+    )
 
 
 def predicted(model: Any, batches: Batches) -> Values:

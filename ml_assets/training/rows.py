@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sklearn.compose import ColumnTransformer
 
 from ml_assets.errors import TrainingError
@@ -29,6 +30,9 @@ FITTED: tuple[SplitName, ...] = ("train", "validation")
 WORKING_FACTOR = 12
 """Memory that fitting takes at its peak, in bytes of the features: measured for TF-IDF of words and
 pairs at 100,000 complaints of 1,100 characters (11), rounded up."""
+
+CALIBRATING = "calibrating rows"
+"""Key of the hash that draws them, which is not that of the split; 16 characters."""
 
 SAMPLE_ROWS = 2_000
 BYTES_PER_MB = 2**20
@@ -83,8 +87,9 @@ class Rows:
         name: str,
         learn: bool = False,
         counted: bool = True,
+        calibrating: bool = False,
     ) -> Batches:
-        """Encode the rows of some splits.
+        """Encode the rows of some splits, without those that calibrate intervals.
 
         On disk, the encoder learns from a sample, as many rows as make a batch.
 
@@ -94,17 +99,20 @@ class Rows:
             name: Of the folder, on disk.
             learn: The encoder learns from these rows.
             counted: Leave out rows with the weight 0.
+            calibrating: The rows that calibrate intervals, and no others.
         """
+        by = self._grouped_by
         if not self.on_disk:
             rows = _selected(self._frame, self._frame[SPLIT].isin(list(splits)))
+            rows = self._part(rows, calibrating=calibrating)
             rows = fitted_rows(rows) if counted else rows
-            return InMemory(encoded(encoder, rows, self._columns, fit=learn))
+            return InMemory(encoded(encoder, rows, self._columns, fit=learn, by=by))
         if learn:
             encoder.fit(self._sample(splits)[self._columns])
         folder = self.folder / name
         shutil.rmtree(folder, ignore_errors=True)
-        frames = self._batches(splits, counted=counted)
-        return spooled(encoder, frames, self._columns, folder)
+        frames = self._batches(splits, counted=counted, calibrating=calibrating)
+        return spooled(encoder, frames, self._columns, folder, by=by)
 
     def count(self, splits: Sequence[SplitName]) -> int:
         """How many rows some splits have."""
@@ -127,7 +135,24 @@ class Rows:
     def _columns(self) -> list[str]:
         return list(self.problem.config.training.encoders)
 
-    def _batches(self, splits: Sequence[SplitName], *, counted: bool) -> Iterator[pd.DataFrame]:
+    @property
+    def _grouped_by(self) -> str | None:
+        interval = self.problem.config.training.interval
+        return interval and interval.by
+
+    def _part(self, rows: pd.DataFrame, *, calibrating: bool) -> pd.DataFrame:
+        """Validation rows that calibrate intervals, drawn by their ids; or all the others."""
+        interval = self.problem.config.training.interval
+        if interval is None:
+            return rows
+        ids = rows[self.problem.entity_id].astype(str).to_numpy(dtype=object)
+        place = pd.util.hash_array(ids, hash_key=CALIBRATING) / 2.0**64
+        drawn = (rows[SPLIT] == "validation").to_numpy() & (place < interval.share)
+        return rows[drawn if calibrating else ~drawn]
+
+    def _batches(
+        self, splits: Sequence[SplitName], *, counted: bool, calibrating: bool = False
+    ) -> Iterator[pd.DataFrame]:
         frames = training_batches(
             self.problem,
             self.home,
@@ -137,7 +162,8 @@ class Rows:
             since=self.since,
             rows=self.problem.config.training.batch_rows,
         )
-        return (fitted_rows(frame) for frame in frames) if counted else frames
+        parts = (self._part(frame, calibrating=calibrating) for frame in frames)
+        return (fitted_rows(part) for part in parts) if counted else parts
 
     def _sample(self, splits: Sequence[SplitName]) -> pd.DataFrame:
         """About as many rows as make a batch, drawn by the hash of their ids."""
@@ -152,7 +178,7 @@ class Rows:
                 share=self.problem.config.training.batch_rows / max(self.count(splits), 1),
             )
         )
-        return fitted_rows(frame)
+        return fitted_rows(self._part(frame, calibrating=False))
 
 
 def _selected(frame: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
@@ -183,8 +209,30 @@ def _require_features(problem: Problem, home: Home, training_set: TrainingSet) -
         pinned.table, partitions=[pinned.partition], version=pinned.version
     )
     names = feature_names(problem, table.schema.names)
-    if unknown := [name for name in problem.config.training.encoders if name not in names]:
+    training = problem.config.training
+    if unknown := [name for name in training.encoders if name not in names]:
         raise TrainingError(
             f"training.encoders names {', '.join(unknown)}, which is no feature of "
             f"{problem.name}. It has: {', '.join(names)}."
         )
+    texts = [name for name in training.encoders if not _is_number(table.schema.field(name))]
+    for place, by in _grouping(problem):
+        if by not in texts:
+            raise TrainingError(
+                f"{place} is {by}, which is no feature of text that the model reads. There are: "
+                f"{', '.join(texts) or 'none'}."
+            )
+
+
+def _is_number(field: pa.Field) -> bool:
+    return bool(pa.types.is_floating(field.type))
+
+
+def _grouping(problem: Problem) -> Iterator[tuple[str, str]]:
+    """Every feature by which a model is asked to treat rows apart, with its place in the file."""
+    training = problem.config.training
+    if training.interval is not None and training.interval.by is not None:
+        yield "training.interval.by", training.interval.by
+    for name, estimator in training.estimators.items():
+        if estimator.local is not None:
+            yield f"training.estimators.{name}.local.by", estimator.local.by

@@ -34,7 +34,7 @@ from ml_assets.training.epochs import (
     Watch,
     fit_in_epochs,
 )
-from ml_assets.training.estimators import epochs_of, loss_of, unfitted
+from ml_assets.training.estimators import epochs_of, hyperparameters_of, loss_of, unfitted
 from ml_assets.training.matrices import Batches, labels
 from ml_assets.training.outcome import (
     Competitor,
@@ -43,6 +43,7 @@ from ml_assets.training.outcome import (
     Parent,
     Run,
     Trained,
+    calibrating_rows,
     predicted,
 )
 from ml_assets.training.rows import FITTED, Rows
@@ -57,6 +58,8 @@ class _Matrices(NamedTuple):
     encoder: ColumnTransformer
     train: Batches
     validation: Batches
+    calibrating: Batches | None
+    """Rows for intervals, where the problem asks for them."""
     warnings: tuple[str, ...]
 
 
@@ -166,7 +169,7 @@ def environment() -> dict[str, str]:
 def _compete(run: Run) -> tuple[tuple[Competitor, ...], dict[str, str]]:
     """Fit every estimator that can be fitted on the train rows."""
     training = run.problem.config.training
-    matrices: dict[Family, _Matrices] = {}
+    matrices: dict[tuple[Family, str | None], _Matrices] = {}
     competitors, skipped = [], {}
     kinds = {name: run.kind(name) for name in training.estimators}
     for name, kind in track(kinds.items(), "estimators", total=len(kinds)):
@@ -174,9 +177,10 @@ def _compete(run: Run) -> tuple[tuple[Competitor, ...], dict[str, str]]:
             limit = f"{training.memory_limit_mb:,} MB"
             skipped[name] = f"learns from all rows at once, which take more than {limit}"
             continue
-        if kind.family not in matrices:
-            matrices[kind.family] = _encode(run, kind.family)
-        competitors.append(_competitor(run, name, matrices[kind.family]))
+        wanted = kind.family, _own_by(run.problem, name)
+        if wanted not in matrices:
+            matrices[wanted] = _encode(run, *wanted)
+        competitors.append(_competitor(run, name, matrices[wanted]))
     if not competitors:
         reasons = "; ".join(f"{name} {why}" for name, why in skipped.items())
         raise TrainingError(
@@ -186,34 +190,42 @@ def _compete(run: Run) -> tuple[tuple[Competitor, ...], dict[str, str]]:
     return tuple(competitors), skipped
 
 
-def _encode(run: Run, family: Family) -> _Matrices:
-    encoder = _encoder(run.problem, family)
+def _encode(run: Run, family: Family, by: str | None) -> _Matrices:
+    encoder = _encoder(run.problem, family, by)
     with _heard() as said:
-        train = run.rows.matrices(encoder, ["train"], learn=True, name=f"{family}_train")
+        train = run.rows.matrices(encoder, ["train"], learn=True, name=f"{family}_{by}_train")
         validation = run.rows.matrices(
-            encoder, ["validation"], counted=False, name=f"{family}_validation"
+            encoder, ["validation"], counted=False, name=f"{family}_{by}_validation"
         )
-    return _Matrices(encoder, train, validation, tuple(said))
+        calibrating = calibrating_rows(run, encoder, name=f"{family}_{by}_calibrating")
+    return _Matrices(encoder, train, validation, calibrating, tuple(said))
 
 
-def _encoder(problem: Problem, family: Family) -> ColumnTransformer:
+def _own_by(problem: Problem, name: str) -> str | None:
+    """The feature by which an estimator has local models."""
+    local = problem.config.training.estimators[name].local
+    return local and local.by
+
+
+def _encoder(problem: Problem, family: Family, by: str | None) -> ColumnTransformer:
     training = problem.config.training
-    return column_transformer(training.encoders, family, seed=training.seed)
+    return column_transformer(training.encoders, family, seed=training.seed, by=by)
 
 
 def _competitor(run: Run, name: str, matrices: _Matrices) -> Competitor:
     watch = _watch(run, matrices)
     fit = _fit(run, name, matrices.train, checkpoint=f"{name}_train", watch=watch)
-    validation = run.measured(fit.model, matrices.validation)
+    intervals = run.intervals(fit.model, matrices.calibrating)
+    validation = run.measured(fit.model, matrices.validation, intervals)
     return Competitor(
         name=name,
         kind=run.problem.config.training.estimators[name].kind,
         kpi=run.kpi(validation),
-        train=run.measured(fit.model, matrices.train),
+        train=run.measured(fit.model, matrices.train, intervals),
         validation=validation,
         seconds=fit.seconds,
         curve=fit.curve,
-        hyperparameters=fit.model.get_params(),
+        hyperparameters=hyperparameters_of(fit.model),
         warnings=(*matrices.warnings, *fit.warnings),
     )
 
@@ -238,7 +250,9 @@ def _fit(
         epochs: Passes over the rows; default as many as the estimator asks for.
     """
     training, kind = run.problem.config.training, run.kind(name)
-    model = unfitted(name, training.estimators[name], kind, seed=training.seed)
+    model = unfitted(
+        name, training.estimators[name], kind, seed=training.seed, target=training.target
+    )
     kept = Checkpoint(folder=run.folder / checkpoint, every=training.checkpoint_every)
     started = time.perf_counter()
     with _heard() as said:
@@ -276,7 +290,7 @@ def _heard() -> Iterator[list[str]]:
 
 
 def _fit_at_once(model: Any, batches: Batches) -> Progress:
-    X, y, weight = batches.load(0)
+    X, y, weight, _ = batches.load(0)
     model.fit(X, y, sample_weight=None if (weight == 1).all() else weight)
     return Progress(model, 1, ())
 
@@ -284,9 +298,10 @@ def _fit_at_once(model: Any, batches: Batches) -> Progress:
 def _refit(run: Run, best: Competitor) -> Fitted:
     """Fit the winner on train and validation rows together."""
     family = run.kind(best.name).family
-    encoder = _encoder(run.problem, family)
+    encoder = _encoder(run.problem, family, _own_by(run.problem, best.name))
     with _heard() as said:
         batches = run.rows.matrices(encoder, FITTED, learn=True, name=f"{family}_all")
+        calibrating = calibrating_rows(run, encoder, name=f"{family}_calibrating")
     # As many epochs as were worth it on the train rows: nothing measures these.
     epochs = len(best.curve) or None
     fit = _fit(run, best.name, batches, checkpoint=f"{best.name}_all", epochs=epochs)
@@ -294,10 +309,11 @@ def _refit(run: Run, best: Competitor) -> Fitted:
         estimator=best.name,
         kind=best.kind,
         pipeline=Pipeline([("encode", encoder), ("model", fit.model)]),
-        hyperparameters=fit.model.get_params(),
+        hyperparameters=hyperparameters_of(fit.model),
         seconds=fit.seconds,
         curve=best.curve,
         warnings=(*said, *fit.warnings),
+        intervals=run.intervals(fit.model, calibrating),
     )
 
 

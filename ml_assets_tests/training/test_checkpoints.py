@@ -193,7 +193,7 @@ def test_a_fit_that_lost_its_patience_is_not_gone_on_with(batches, tmp_path):
 
 
 def test_patience_is_that_of_scikit_learn(batches):
-    X, y, _ = batches.load(0)
+    X, y, *_ = batches.load(0)
     hyperparameters = {"loss": "log_loss", "tol": 1e-3, "n_iter_no_change": 3}
 
     theirs = SGDClassifier(**hyperparameters, random_state=0).fit(X, y)
