@@ -7,7 +7,7 @@ decides. `metrics` has the one definition of every metric, `slices` measures gro
 `registry`.
 """
 
-from ml_assets.evaluation.baseline import baseline_predictions
+from ml_assets.evaluation.baseline import baseline_by_group, baseline_predictions
 from ml_assets.evaluation.comparison import Difference, Interval, compare, interval
 from ml_assets.evaluation.metrics import METRICS, Metric, measure, metric_named
 from ml_assets.evaluation.slices import SliceMetric, measure_slices
@@ -18,6 +18,7 @@ __all__ = [
     "Interval",
     "Metric",
     "SliceMetric",
+    "baseline_by_group",
     "baseline_predictions",
     "compare",
     "interval",

@@ -1,4 +1,4 @@
-"""The trivial model that every model must beat: one constant for everybody.
+"""The trivial model that every model must beat: one constant for everybody, or for each group.
 
 Among the constants that somebody might seriously try, the strongest on the training labels is
 taken. Against accuracy at 30 % positives that is "always no", which scores 0.70; against F1 it
@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from ml_assets.errors import InsufficientData
 from ml_assets.evaluation.metrics import measure, metric_named
@@ -45,6 +46,47 @@ def baseline_predictions(
     if not len(labels):
         raise InsufficientData("The baseline", rows=0, needed=1)
     return np.full(rows, _strongest(CONSTANTS[kind](labels), labels, metric))
+
+
+def baseline_by_group(
+    kind: Kind,
+    y_train: npt.ArrayLike,
+    groups_train: pd.Series,
+    groups: pd.Series,
+    *,
+    metric: str | None = None,
+    min_rows: int = 1,
+) -> Array:
+    """What the baseline answers that has a constant for each group, such as a location.
+
+    Args:
+        kind: Of the problem.
+        y_train: Labels that it may learn from; at least one.
+        groups_train: Which group each of them is in.
+        groups: Which group each row is in that is to be answered.
+        metric: Judge of the constants, as in `baseline_predictions`.
+        min_rows: A group with fewer labels has the constant of all, as one that is unknown has.
+
+    Returns:
+        One answer for each of `groups`.
+
+    Raises:
+        InsufficientData: If there is no training label.
+
+    Example:
+        >>> learned = pd.Series(["Bonn", "Bonn", "Rome", "Rome"])
+        >>> asked = pd.Series(["Rome", "Oslo"])
+        >>> baseline_by_group("regression", [1.0, 3.0, 7.0, 9.0], learned, asked)
+        array([8., 5.])
+    """
+    labels = pd.Series(np.asarray(y_train, dtype=np.float64))
+    (common,) = baseline_predictions(kind, labels, 1, metric=metric)
+    own = {
+        group: float(baseline_predictions(kind, mine, 1, metric=metric)[0])
+        for group, mine in labels.groupby(groups_train.to_numpy())
+        if len(mine) >= min_rows
+    }
+    return np.array([own.get(group, common) for group in groups], dtype=np.float64)
 
 
 def _binary(labels: Array) -> list[float]:

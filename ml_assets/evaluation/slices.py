@@ -28,6 +28,8 @@ class SliceMetric(NamedTuple):
     value: str
     rows: int
     metrics: Mapping[str, float]
+    baseline: Mapping[str, float] = {}
+    """The same metrics of the trivial model, where it was measured as well."""
 
 
 class SliceDifference(NamedTuple):

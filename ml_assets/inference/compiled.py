@@ -34,6 +34,7 @@ from ml_assets.inference.lookups import (
     crc_of,
 )
 from ml_assets.inference.trees import forest
+from ml_assets.training.wrappers import LocalModels, LogTarget
 
 Columns = Mapping[str, Sequence[Any]]
 """Many rows, column by column; a missing value is None."""
@@ -85,6 +86,23 @@ def compile_pipeline(pipeline: Pipeline) -> Compiled:
     lookups = _lookups(name, encode)
     columns = tuple(map(str, encode.feature_names_in_))
     steps = [(place, step) for place, step in between if step != "passthrough"]
+    return _estimated(last, estimator, steps, lookups, columns)
+
+
+def _estimated(
+    last: str,
+    estimator: Any,
+    steps: Sequence[tuple[str, Any]],
+    lookups: Sequence[Lookup],
+    columns: tuple[str, ...],
+) -> Compiled:
+    """Compile an estimator, and what is around it, over the look-ups of the encoders."""
+    if isinstance(estimator, LogTarget):
+        return _through(EXPONENTIAL, _estimated(last, estimator.inner, steps, lookups, columns))
+    if isinstance(estimator, LocalModels):
+        if steps:
+            raise refusal(*steps[0], "no look-up is known for a step before local models")
+        return _local(last, estimator, lookups, columns)
     if isinstance(estimator, BOOSTING):
         if steps:
             raise refusal(
@@ -101,6 +119,48 @@ def compile_pipeline(pipeline: Pipeline) -> Compiled:
         return _scores(_folded(steps, linear), lookups, columns)
     except ValueError as error:
         raise refusal(last, estimator, str(error)) from None
+
+
+def _through(link: Link, inner: Compiled) -> Compiled:
+    """What an estimator answers, through a link."""
+    one, many = inner.one, inner.many
+    return Compiled(
+        columns=inner.columns,
+        one=lambda row: link.one(one(row)),
+        many=lambda columns: link.many(many(columns)),
+    )
+
+
+def _local(
+    last: str, estimator: LocalModels, lookups: Sequence[Lookup], columns: tuple[str, ...]
+) -> Compiled:
+    """The model of all rows, and those of the groups; the first look-up tells the groups apart."""
+    number, rest = lookups[0], lookups[1:]
+    whole = _estimated(last, estimator.whole_, [], rest, columns)
+    own = {
+        float(each): _estimated(last, model, [], rest, columns)
+        for each, model in zip(estimator.numbers_, estimator.own_, strict=True)
+    }
+
+    def one(row: Row) -> float:
+        (group,) = number.values(row)
+        return own.get(group, whole).one(row)
+
+    def many(columns: Columns) -> np.ndarray:
+        values = [
+            dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+        ]
+        groups = np.array([number.values(row)[0] for row in values], dtype=np.float64)
+        found = np.full(len(values), math.nan)
+        for group in np.unique(groups):
+            mine = np.flatnonzero(groups == group)
+            part = {
+                name: [column[int(row)] for row in mine] for name, column in columns.items()
+            }
+            found[mine] = own.get(float(group), whole).many(part)
+        return found
+
+    return Compiled(columns=columns, one=one, many=many)
 
 
 def _lookups(place: str, encode: ColumnTransformer) -> list[Lookup]:

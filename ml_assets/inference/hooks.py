@@ -7,8 +7,9 @@ model. A row that the contract takes already goes through a request hook unchang
 training never sees the hook; that is asked of sampled rows whenever a model is loaded.
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -18,11 +19,40 @@ from ml_assets.inference.columns import Row
 from ml_assets.inference.values import is_missing
 from ml_assets.problem import Problem
 from ml_assets.problem.declaration import RequestHook, ResponseHook
+from ml_assets.training.intervals import PredictionInterval
 
 TRIAL_ROWS = 100
 
+WITHOUT_INTERVAL = 2
+"""Arguments of a response hook that sees the prediction and its row only."""
+
 FAILURES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What a function of one row raises when the row is not as it expects."""
+
+
+class Predicted(Protocol):
+    """What a response hook may see of an answer."""
+
+    @property
+    def value(self) -> float:
+        """The prediction."""
+
+    @property
+    def interval(self) -> PredictionInterval | None:
+        """Around it, where the model gives one."""
+
+
+def takes_interval(hook: ResponseHook | None) -> bool:
+    """Whether a response hook has a third argument, and so wants the interval."""
+    if hook is None:
+        return False
+    taken = [
+        parameter
+        for parameter in inspect.signature(hook).parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        and parameter.default is parameter.empty
+    ]
+    return len(taken) > WITHOUT_INTERVAL
 
 
 class Hooks:
@@ -32,6 +62,7 @@ class Hooks:
         self._name = problem.name
         self._request: RequestHook = problem.request_hook or _as_it_is
         self._response: ResponseHook | None = problem.response_hook
+        self._shows_intervals = takes_interval(self._response)
         self._require_contract_rows_unchanged(sampled_rows(problem, TRIAL_ROWS))
 
     def asked(self, sent: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -43,12 +74,15 @@ class Hooks:
         return [self._asked(place, row) for place, row in enumerate(sent)]
 
     def shown(
-        self, values: Sequence[float], sent: Sequence[Mapping[str, Any]], held: Sequence[Row]
+        self,
+        predictions: Sequence[Predicted],
+        sent: Sequence[Mapping[str, Any]],
+        held: Sequence[Row],
     ) -> list[Mapping[str, Any] | None]:
         """Say what clients get beside each prediction; None without a response hook.
 
         Args:
-            values: n predictions.
+            predictions: n of them.
             sent: n rows as clients sent them.
             held: The same in the types of the contract, which win where both have a column.
 
@@ -56,10 +90,12 @@ class Hooks:
             InferenceError: If the hook fails on a row; the message names it.
         """
         if (show := self._response) is None:
-            return [None] * len(values)
+            return [None] * len(predictions)
         return [
-            self._shown(place, show, value, {**row, **typed})
-            for place, (value, row, typed) in enumerate(zip(values, sent, held, strict=True))
+            self._shown(place, show, predicted, {**row, **typed})
+            for place, (predicted, row, typed) in enumerate(
+                zip(predictions, sent, held, strict=True)
+            )
         ]
 
     def _asked(self, place: int, row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -69,10 +105,11 @@ class Hooks:
             raise self._failed("request", place, error) from error
 
     def _shown(
-        self, place: int, show: ResponseHook, value: float, row: Row
+        self, place: int, show: ResponseHook, predicted: Predicted, row: Row
     ) -> Mapping[str, Any]:
+        more = (predicted.interval,) if self._shows_intervals else ()
         try:
-            shown = dict(show(value, row))
+            shown = dict(show(predicted.value, row, *more))
             orjson.dumps(shown)
         except FAILURES as error:
             raise self._failed("response", place, error) from error

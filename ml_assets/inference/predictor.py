@@ -30,6 +30,7 @@ from ml_assets.inference.hooks import Hooks
 from ml_assets.inference.inputs import Inputs
 from ml_assets.problem import Problem
 from ml_assets.registry import Bundle
+from ml_assets.training.intervals import PredictionInterval
 
 TRIAL_ROWS = 100
 """Rows on which the direct ways are compared with the others."""
@@ -47,6 +48,8 @@ class Prediction(NamedTuple):
     """The probability of a positive label, or the value of a regression."""
     decision: bool | None
     """What the threshold makes of a probability; None for a regression."""
+    interval: PredictionInterval | None = None
+    """Around a value; None where the model gives none."""
 
 
 class Answer(NamedTuple):
@@ -90,6 +93,8 @@ class Predictor:
         self.version = version
         self.inputs = Inputs(problem)
         self.featuring = Featuring(problem, bundle.manifest.signature.features)
+        self._is_binary = bundle.manifest.signature.kind == "binary"
+        self._intervals = bundle.manifest.intervals
         self._hooks = Hooks(problem) if problem.hooks else None
         self._compiled: Compiled | None = None
         self._not_compiled: str | None = None
@@ -142,7 +147,7 @@ class Predictor:
         asked = hooks.asked(rows)
         held = self.inputs.hold(asked)
         answers = [self._of_one(held[0])] if len(held) == 1 else self._of_many(held)
-        shown = hooks.shown([answer.prediction.value for answer in answers], rows, held)
+        shown = hooks.shown([answer.prediction for answer in answers], rows, held)
         return [
             answer._replace(asked=row, shown=more)
             for answer, row, more in zip(answers, asked, shown, strict=True)
@@ -153,13 +158,14 @@ class Predictor:
         value = self._compiled.one(features) if self._compiled else math.nan
         if math.isnan(value):
             (value,) = self._by_pipeline([features]).tolist()
-        return Answer(self._prediction(value), features)
+        return Answer(self._prediction(value, features), features)
 
     def _of_many(self, held: Sequence[Row]) -> list[Answer]:
         features = self.featuring.many(held)
         values = self._values(features).tolist()
         return [
-            Answer(self._prediction(v), each) for v, each in zip(values, features, strict=True)
+            Answer(self._prediction(value, each), each)
+            for value, each in zip(values, features, strict=True)
         ]
 
     def values(self, features: pd.DataFrame) -> np.ndarray:
@@ -207,9 +213,13 @@ class Predictor:
         if difference:
             self._compiled, self._not_compiled = None, difference
 
-    def _prediction(self, value: float) -> Prediction:
-        is_binary = self.bundle.manifest.signature.kind == "binary"
-        return Prediction(value, value >= THRESHOLD if is_binary else None)
+    def _prediction(self, value: float, features: Features) -> Prediction:
+        if self._is_binary:
+            return Prediction(value, value >= THRESHOLD)
+        if (intervals := self._intervals) is None:
+            return Prediction(value, None)
+        group = features[intervals.by] if intervals.by else None
+        return Prediction(value, None, intervals.around(value, group))
 
     def _as_mappings(self, rows: Rows) -> Sequence[Mapping[str, Any]]:
         if isinstance(rows, pd.DataFrame):

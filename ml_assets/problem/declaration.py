@@ -34,7 +34,8 @@ RESERVED = frozenset({"console", "docs", "health", "metrics", "openapi", "ready"
 """Names that would stand in the way of the prediction service's own paths."""
 
 RequestHook = Callable[[dict[str, Any]], Mapping[str, Any]]
-ResponseHook = Callable[[float, Mapping[str, Any]], Mapping[str, Any]]
+ResponseHook = Callable[..., Mapping[str, Any]]
+"""Of a prediction (a float), its row, and, where it has a third argument, the interval or None."""
 
 
 class Field(NamedTuple):
@@ -64,6 +65,7 @@ class Problem:
             the contract takes already it leaves as it is, since training never sees the hook.
         response_hook: A prediction, and its row in the types of the contract beside what else the
             client sent, to what is shown with the prediction: values as JSON has them, by name.
+            A third argument is given the prediction's interval: `lower`, `upper`, `coverage`.
     """
 
     name: str

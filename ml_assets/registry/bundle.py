@@ -78,6 +78,23 @@ class Bundle:
         positive = self.manifest.signature.classes.index(1.0)
         return np.asarray(self.pipeline.predict_proba(rows)[:, positive], dtype=np.float64)
 
+    def answers(self, features: "pd.DataFrame") -> npt.NDArray[np.float64]:
+        """What `predict` gives; where the model has intervals, with their ends.
+
+        Returns:
+            n numbers, or n rows of value, lower and upper end.
+        """
+        values, intervals = self.predict(features), self.manifest.intervals
+        if intervals is None:
+            return values
+        groups = None if intervals.by is None else named_groups(features[intervals.by])
+        return intervals.with_ends(values, groups)
+
+
+def named_groups(feature: "pd.Series") -> list[str | None]:
+    """The values of a feature of text; None where it is missing."""
+    return feature.astype(object).where(feature.notna(), None).tolist()
+
 
 def save_bundle(
     folder: Path, *, manifest: Manifest, pipeline: object, reference: str | None = None

@@ -21,9 +21,11 @@ from ml_assets.registry.gate import Finding, FrozenRows, judge
 from ml_assets.registry.measuring import (
     answers_of_champion,
     answers_on_test,
-    baseline_answers,
+    is_known,
+    learned_slices,
     slice_columns,
 )
+from ml_assets.registry.trivial import baseline_answers
 from ml_assets.registry.versions import ModelVersion, load_bundle
 from ml_assets.storage import Home
 
@@ -94,7 +96,7 @@ def _judged(
 ) -> tuple[int, tuple[Finding, ...]]:
     """Bring everybody to the same frozen rows, and judge; also how many rows there were."""
     test = answers_on_test(problem, home, bundle)
-    baseline = baseline_answers(problem, home, version, len(test.y))
+    baseline = baseline_answers(problem, home, version, test.keys)
     answers, able = None, True
     unseen = np.ones(len(test.y), dtype=bool)
     if champion is not None:
@@ -103,7 +105,7 @@ def _judged(
         except StorageError as error:
             text = f"the champion {champion.version} cannot be compared with: {error}"
             return 0, (Finding("champion", passed=False, text=text),)
-        unseen, able = np.isfinite(answers), _can_answer(champion, bundle)
+        unseen, able = is_known(answers), _can_answer(champion, bundle)
     frozen = FrozenRows(
         y=test.y[unseen],
         challenger=test.challenger[unseen],
@@ -111,6 +113,7 @@ def _judged(
         champion=None if answers is None else answers[unseen],
         champion_can_answer=able,
         slices={} if answers is None else slice_columns(problem, home, test.keys[unseen]),
+        learned_slices={} if champion is None else learned_slices(problem, home, champion),
     )
     return int(unseen.sum()), judge(problem.config, frozen)
 

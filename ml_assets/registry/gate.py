@@ -15,7 +15,8 @@ Where the rows come from and what follows from the findings is in `promotion`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -53,11 +54,13 @@ class FrozenRows:
 
     Attributes:
         y: Labels; n rows.
-        challenger: Its predictions.
+        challenger: Its predictions; here and below also with the ends of intervals, n by 3.
         baseline: What the trivial model answers.
         champion: Its predictions; None where nobody answers yet.
         champion_can_answer: Whether it still could, for new rows.
         slices: Column to its n values.
+        learned_slices: Column to the names of the slices that the champion learned from; all of
+            them where a column is not listed.
     """
 
     y: Array
@@ -66,6 +69,7 @@ class FrozenRows:
     champion: Array | None = None
     champion_can_answer: bool = True
     slices: Mapping[str, Column]
+    learned_slices: Mapping[str, AbstractSet[str]] = field(default_factory=dict)
 
 
 def judge(config: Config, rows: FrozenRows) -> tuple[Finding, ...]:
@@ -103,6 +107,7 @@ def judge(config: Config, rows: FrozenRows) -> tuple[Finding, ...]:
 
 def _answers_fit(config: Config, answers: Array) -> Finding:
     """Answers must be numbers, probabilities where those were asked for, and not all the same."""
+    answers = answers if answers.ndim == 1 else answers[:, 0]
     broken = int((~np.isfinite(answers)).sum())
     outside = int(((answers < 0) | (answers > 1)).sum()) if config.kind == "binary" else 0
     if broken or outside:
@@ -184,7 +189,7 @@ def describe(difference: Difference, *, whom: str, min_gain: float) -> str:
 
 def _keeps_slices(config: Config, rows: FrozenRows, champion: Array) -> Finding:
     """No slice may have fallen; see the module's docstring for what fallen means."""
-    found = compare_slices(
+    every = compare_slices(
         config.kpi.metric,
         rows.y,
         rows.challenger,
@@ -195,16 +200,34 @@ def _keeps_slices(config: Config, rows: FrozenRows, champion: Array) -> Finding:
         confidence=config.promotion.confidence,
         seed=config.training.seed,
     )
+    found = [one for one in every if _was_learned(one, rows)]
+    new = [f"{one.column} {one.value}" for one in every if not _was_learned(one, rows)]
     limit = config.slices.tolerance
     fallen = [one for one in found if _has_fallen(one.difference, limit)]
     worst = fallen[0].difference if fallen else found[0].difference if found else None
     if fallen:
-        text = "; ".join(_describe_fall(one, limit) for one in fallen[:NAMED_SLICES])
+        text = "; ".join(_describe_fall(config, one, limit) for one in fallen[:NAMED_SLICES])
         if more := len(fallen) - NAMED_SLICES:
             text += f"; and {more} more" if more > 0 else ""
     else:
-        text = f"none of {len(found)} slices falls by more than {plain(limit)}"
+        text = f"none of {len(found)} slices {_loses(config, limit)}"
+    if new:
+        text += f"; new to the champion, so not held against it: {', '.join(new)}"
     return Finding("keeps every slice", passed=not fallen, text=text, difference=worst)
+
+
+def _was_learned(one: SliceDifference, rows: FrozenRows) -> bool:
+    """Whether the champion had rows of a slice to learn from; it cannot lose what it never had."""
+    learned = rows.learned_slices.get(one.column)
+    return learned is None or one.value in learned
+
+
+def _loses(config: Config, limit: float) -> str:
+    """What a slice may not do, as a person reads it."""
+    kpi = metric_named(config.kpi.metric)
+    verb = "falls" if kpi.higher_is_better else "rises"
+    share = f"{100 * limit:.4g}% of its own {kpi.name}"
+    return f"{verb} by more than {share if kpi.changes_in_shares else plain(limit)}"
 
 
 def _has_fallen(difference: Difference, limit: float) -> bool:
@@ -219,10 +242,10 @@ def _unit(difference: Difference) -> float:
     return abs(difference.incumbent) if relative else 1.0
 
 
-def _describe_fall(one: SliceDifference, limit: float) -> str:
+def _describe_fall(config: Config, one: SliceDifference, limit: float) -> str:
     difference = one.difference
     return (
         f"{one.column} {one.value}: {difference.metric} {plain(difference.challenger)} against "
-        f"the champion's {plain(difference.incumbent)} falls by more than {plain(limit)} "
+        f"the champion's {plain(difference.incumbent)} {_loses(config, limit)} "
         f"({difference}, {difference.rows:,} rows)"
     )

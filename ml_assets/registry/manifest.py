@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from ml_assets.training.intervals import Intervals
+
 FORMAT = 1
 LONG = 60
 
@@ -103,6 +105,9 @@ class Manifest(Section):
         model_hash: Of the fitted model's content, independent of compression.
         metrics: Split to metric to value, as measured at training; None where undefined.
         parent: Version that training continued from, if any.
+        intervals: Around its answers; None where it gives none.
+        local_rows: Groups with a model of their own, and from how many rows each was fitted; None
+            where all rows have one model.
     """
 
     format: int = FORMAT
@@ -116,6 +121,8 @@ class Manifest(Section):
     model_hash: str
     metrics: dict[str, dict[str, float | None]]
     parent: str | None = None
+    intervals: Intervals | None = None
+    local_rows: dict[str, int] | None = None
 
     def to_json(self) -> str:
         """The manifest as text; equal manifests give equal text."""

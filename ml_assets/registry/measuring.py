@@ -21,12 +21,12 @@ import sqlalchemy as sa
 from ml_assets.evaluation import (
     Interval,
     SliceMetric,
-    baseline_predictions,
     interval,
     measure,
     measure_slices,
 )
 from ml_assets.evaluation.comparison import MIN_ROWS
+from ml_assets.evaluation.slices import group
 from ml_assets.features import (
     SplitName,
     TrainingSet,
@@ -40,6 +40,7 @@ from ml_assets.registry import tables
 from ml_assets.registry.bundle import Bundle, open_bundle
 from ml_assets.registry.course import finite
 from ml_assets.registry.releases import champion
+from ml_assets.registry.trivial import baseline_answers
 from ml_assets.registry.versions import ModelVersion, load_bundle, version_named
 from ml_assets.storage import Home
 
@@ -53,6 +54,7 @@ REMEMBERED = 2
 
 LEARNED: tuple[SplitName, ...] = ("train", "validation")
 LABEL = "label"
+ANSWER = ("answer", "lower", "upper")
 PARTITION = "partition"
 
 
@@ -93,7 +95,8 @@ class Answers:
     Attributes:
         keys: n rows; columns: the entity id, the event time, partition.
         y: Labels.
-        challenger: Answers of the version itself.
+        challenger: Answers of the version itself; n numbers, or n rows of value, lower and upper
+            end where it gives intervals.
     """
 
     keys: pd.DataFrame
@@ -150,9 +153,10 @@ def evaluations(problem: Problem, home: Home) -> list[Evaluation]:
 def metrics_code(problem: Problem) -> str:
     """Hash of the metrics and slices of the problem, and of the code that computes them."""
     return fingerprint(
-        code=source_hash(measure, measure_slices, interval),
+        code=source_hash(measure, measure_slices, interval, baseline_answers),
         metrics=metric_names(problem),
         slices=problem.config.slices,
+        baseline=problem.config.baseline,
     )
 
 
@@ -168,7 +172,7 @@ def answers_on_test(problem: Problem, home: Home, bundle: Bundle) -> Answers:
     return Answers(
         keys=rows[[problem.entity_id, problem.event_time, PARTITION]],
         y=rows[LABEL].to_numpy(),
-        challenger=rows["answer"].to_numpy(),
+        challenger=_as_answers(rows),
     )
 
 
@@ -182,6 +186,7 @@ def answers_of_champion(
 
     Returns:
         One answer per row; NaN where the champion has learned from the row, or has no features.
+        With the ends of intervals where it gives them, as in `Answers`.
     """
     bundle = open_bundle(home.artifacts.get(incumbent.artifact), problem=None)
     learned_from = load_training_set(problem, home, incumbent.training_set)
@@ -193,20 +198,10 @@ def answers_of_champion(
     training_set = load_training_set(problem, home, source)
     answered = _on_test(problem, home, training_set, bundle)
     keys = list(rows.keys.columns[:2])
-    answers = rows.keys.merge(
-        answered.drop_duplicates(keys)[[*keys, "answer"]], on=keys, how="left", validate="m:1"
-    )["answer"].to_numpy(dtype=np.float64, copy=True)
+    found = answered.drop_duplicates(keys)[[*keys, *answer_columns(answered)]]
+    answers = _as_answers(rows.keys.merge(found, on=keys, how="left", validate="m:1"))
     answers[rows.keys[keys[0]].isin(_learned(problem, home, learned_from)).to_numpy()] = np.nan
     return answers
-
-
-def baseline_answers(problem: Problem, home: Home, version: ModelVersion, rows: int) -> Array:
-    """What the trivial model answers that learned from the same rows as the version."""
-    training_set = load_training_set(problem, home, version.training_set)
-    known = _chosen(problem, home, training_set, LABEL)
-    labels = known.loc[known["split"] != "test", LABEL]
-    config = problem.config
-    return baseline_predictions(config.kind, labels, rows, metric=config.kpi.metric)
 
 
 def slice_columns(problem: Problem, home: Home, keys: pd.DataFrame) -> Mapping[str, pd.Series]:
@@ -235,6 +230,25 @@ def slice_columns(problem: Problem, home: Home, keys: pd.DataFrame) -> Mapping[s
     return {name: found[name] for name in names}
 
 
+def learned_slices(
+    problem: Problem, home: Home, version: ModelVersion
+) -> dict[str, frozenset[str]]:
+    """Names of the slices, by column, of which a version had rows to learn from."""
+    training_set = load_training_set(problem, home, version.training_set)
+    keys = [problem.entity_id, problem.event_time]
+    listed = home.lake.read(
+        training_set_table(problem),
+        version=training_set.version,
+        columns=[*keys, "features_partition", "split"],
+    ).to_pandas()
+    learned = listed[listed["split"] != "test"].rename(
+        columns={"features_partition": PARTITION}
+    )
+    rows = learned[[*keys, PARTITION]].drop_duplicates()
+    columns = slice_columns(problem, home, rows)
+    return {column: frozenset(group(values)[0]) for column, values in columns.items()}
+
+
 def _measure(
     problem: Problem,
     home: Home,
@@ -244,28 +258,20 @@ def _measure(
     code: str,
     now: dt.datetime,
 ) -> Evaluation:
-    names, config = metric_names(problem), problem.config
+    names = metric_names(problem)
     bundle = load_bundle(problem, home, version)
     test = answers_on_test(problem, home, bundle)
+    baseline = baseline_answers(problem, home, version, test.keys)
     metrics = {
         "test": measure(names, test.y, test.challenger),
         "train": _training_metrics(problem, home, bundle, names),
-        "baseline": measure(
-            names, test.y, baseline_answers(problem, home, version, len(test.y))
-        ),
+        "baseline": measure(names, test.y, baseline),
     }
     if incumbent is not None and incumbent.version != version.version:
         answers = answers_of_champion(problem, home, incumbent, test, challenger=bundle)
-        unseen = np.isfinite(answers)
+        unseen = is_known(answers)
         if unseen.any():
             metrics["champion"] = measure(names, test.y[unseen], answers[unseen])
-    slices = measure_slices(
-        names,
-        test.y,
-        test.challenger,
-        slice_columns(problem, home, test.keys),
-        min_rows=config.slices.min_rows,
-    )
     return Evaluation(
         problem=problem.name,
         version=version.version,
@@ -274,9 +280,33 @@ def _measure(
         rows=len(test.y),
         kpi=_kpi_interval(problem, test),
         metrics=metrics,
-        slices=slices,
+        slices=_slices(problem, home, test, baseline),
         metrics_code=code,
     )
+
+
+def _slices(
+    problem: Problem, home: Home, test: Answers, baseline: Array
+) -> tuple[SliceMetric, ...]:
+    """Metrics by slice; of a regression, those of the baseline beside them.
+
+    Labels of two slices may be of different sizes, and only the baseline says what is good there.
+    """
+    columns = slice_columns(problem, home, test.keys)
+    measured, trivial = (
+        measure_slices(
+            metric_names(problem),
+            test.y,
+            answers,
+            columns,
+            min_rows=problem.config.slices.min_rows,
+        )
+        for answers in (test.challenger, baseline)
+    )
+    if problem.config.kind == "binary":
+        return measured
+    beside = {(one.column, one.value): one.metrics for one in trivial}
+    return tuple(one._replace(baseline=beside[one.column, one.value]) for one in measured)
 
 
 def _kpi_interval(problem: Problem, test: Answers) -> Interval | None:
@@ -300,7 +330,7 @@ def _training_metrics(
     training_set = load_training_set(problem, home, bundle.manifest.data.training_set)
     share = TRAIN_ROWS / max(sum(training_set.rows.get(name, 0) for name in LEARNED), 1)
     rows = _answered(problem, home, training_set, bundle, splits=LEARNED, share=share)
-    return measure(names, rows[LABEL], rows["answer"])
+    return measure(names, rows[LABEL], _as_answers(rows))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -353,7 +383,8 @@ def _answered(
     """Rows of a training set with the model's answers, a batch in memory at a time.
 
     Returns:
-        n rows; columns: the entity id, the event time, partition, label, answer.
+        n rows; columns: the entity id, the event time, partition, label, answer; and lower and
+        upper where the model gives intervals.
     """
     keys = [problem.entity_id, problem.event_time, PARTITION, LABEL]
     batches = training_batches(
@@ -364,8 +395,31 @@ def _answered(
         columns=list(bundle.manifest.signature.features),
         share=share,
     )
-    answered = [batch[keys].assign(answer=bundle.predict(batch)) for batch in batches]
+    answered = [batch[keys].assign(**_columns(bundle.answers(batch))) for batch in batches]
     return pd.concat(answered, ignore_index=True)
+
+
+def answer_columns(answered: pd.DataFrame) -> list[str]:
+    """The columns of a frame of answers that are there: without intervals only the first."""
+    return [name for name in ANSWER if name in answered]
+
+
+def _columns(answers: Array) -> dict[str, Array]:
+    """Answers as columns of a frame."""
+    rows = answers if answers.ndim > 1 else answers[:, None]
+    return dict(zip(ANSWER, rows.T, strict=False))
+
+
+def _as_answers(answered: pd.DataFrame) -> Array:
+    """Columns of a frame as answers."""
+    names = answer_columns(answered)
+    found = answered[names].to_numpy(dtype=np.float64, copy=True)
+    return found if len(names) > 1 else found[:, 0]
+
+
+def is_known(answers: Array) -> npt.NDArray[np.bool_]:
+    """Rows that have an answer."""
+    return np.isfinite(answers if answers.ndim == 1 else answers[:, 0])
 
 
 def _learned(problem: Problem, home: Home, training_set: TrainingSet) -> pd.Series:
@@ -412,7 +466,12 @@ def _record(home: Home, version: ModelVersion, measured: Evaluation) -> None:
         "rows": measured.rows,
         "metrics": {of: finite(values) for of, values in measured.metrics.items()},
         "slices": [
-            {**one._asdict(), "metrics": finite(one.metrics)} for one in measured.slices
+            {
+                **one._asdict(),
+                "metrics": finite(one.metrics),
+                "baseline": finite(one.baseline),
+            }
+            for one in measured.slices
         ],
         "kpi": measured.kpi and finite(measured.kpi._asdict()),
     }
@@ -423,7 +482,14 @@ def _record(home: Home, version: ModelVersion, measured: Evaluation) -> None:
 def _evaluation(row: sa.RowMapping) -> Evaluation:
     """A row of the table `evaluations`."""
     slices = [
-        SliceMetric(**{**one, "metrics": from_json(one["metrics"])}) for one in row["slices"]
+        SliceMetric(
+            **{
+                **one,
+                "metrics": from_json(one["metrics"]),
+                "baseline": from_json(one.get("baseline", {})),
+            }
+        )
+        for one in row["slices"]
     ]
     return Evaluation(
         problem=row["problem"],

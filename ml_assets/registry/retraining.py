@@ -40,6 +40,7 @@ from ml_assets.training import (
     training_code_hash,
     training_fingerprint,
 )
+from ml_assets.training.wrappers import local_rows
 
 CLASSES = {"binary": [0.0, 1.0], "regression": list[float]()}
 
@@ -157,6 +158,8 @@ def manifest_of(problem: Problem, home: Home, trained: Trained) -> Manifest:
         model_hash="",
         metrics={"train": finite(contest.train), "validation": finite(contest.validation)},
         parent=trained.parent,
+        intervals=winner.intervals,
+        local_rows=local_rows(winner.pipeline),
     )
 
 

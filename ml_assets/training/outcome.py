@@ -15,7 +15,7 @@ from ml_assets.fingerprint import fingerprint
 from ml_assets.problem import Problem
 from ml_assets.training.epochs import EpochMetric
 from ml_assets.training.estimators import Kind, Values, kind_named, predictions
-from ml_assets.training.intervals import Intervals
+from ml_assets.training.intervals import Intervals, scale_of
 from ml_assets.training.matrices import Batches, each, groups_of, labels
 from ml_assets.training.rows import Rows
 
@@ -126,7 +126,7 @@ class Run(NamedTuple):
             return None
         return Intervals.calibrated(
             training.interval,
-            "log" if training.target.transform == "log" else "label",
+            scale_of(training),
             labels(calibrating),
             predicted(model, calibrating),
             groups_of(calibrating),

@@ -215,6 +215,12 @@ def _require_features(problem: Problem, home: Home, training_set: TrainingSet) -
             f"training.encoders names {', '.join(unknown)}, which is no feature of "
             f"{problem.name}. It has: {', '.join(names)}."
         )
+    by = problem.config.baseline.by
+    if by is not None and by not in names:
+        raise TrainingError(
+            f"baseline.by is {by}, which is no feature of {problem.name}. It has: "
+            f"{', '.join(names)}."
+        )
     texts = [name for name in training.encoders if not _is_number(table.schema.field(name))]
     for place, by in _grouping(problem):
         if by not in texts:
