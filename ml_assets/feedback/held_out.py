@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import orjson
 import pandas as pd
 import pyarrow as pa
@@ -37,6 +38,7 @@ class HeldOut:
         rows: What a client would send of each.
         features: What training saw of each: n rows, the model's features.
         predictions: What the model was measured by; n floats.
+        ends: Of the intervals around them, lower and upper; None where the model gives none.
         entities: Whom the rows are about.
         revised: Further rows that were chosen, whose source was revised since.
     """
@@ -44,6 +46,7 @@ class HeldOut:
     rows: tuple[Mapping[str, Any], ...]
     features: pd.DataFrame
     predictions: tuple[float, ...]
+    ends: tuple[tuple[float, float], ...] | None
     entities: tuple[str, ...]
     revised: int
 
@@ -62,10 +65,13 @@ def held_out_rows(problem: Problem, home: Home, bundle: Bundle, *, most: int) ->
     )
     sent = _sent(problem, home, training_set, seen)
     there = seen[sent.notna().to_numpy()].reset_index(drop=True)
+    answers = bundle.answers(there) if len(there) else np.empty(0)
+    values, *ends = np.atleast_2d(answers.T).tolist()
     return HeldOut(
         rows=tuple(sent.dropna()),
         features=there[names],
-        predictions=tuple(bundle.predict(there).tolist()) if len(there) else (),
+        predictions=tuple(values),
+        ends=tuple(zip(*ends, strict=True)) if ends else None,
         entities=tuple(there[problem.entity_id].astype(str)),
         revised=len(seen) - len(there),
     )

@@ -51,6 +51,8 @@ predictions = append_only(
         sa.Column("prediction", sa.Double, nullable=False),
         sa.Column("decision", sa.Boolean, nullable=True),
         sa.Column("exposed", sa.Boolean, nullable=False),
+        sa.Column("lower", sa.Double, nullable=True),
+        sa.Column("upper", sa.Double, nullable=True),
         sa.Index("predictions_by_time", "problem", "at"),
         sqlite_autoincrement=True,
     ),
@@ -77,6 +79,9 @@ class LoggedPrediction(NamedTuple):
     """What the threshold made of a probability; None for a regression."""
     exposed: bool
     """Whether somebody saw the answer: not a shadow's, not one of a trial."""
+    lower: float | None = None
+    """End of the interval around a value; which share of labels it holds, the manifest says."""
+    upper: float | None = None
 
 
 VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}

@@ -1,6 +1,7 @@
 """Which answers a person should look at: those that nobody labelled and the model was unsure of.
 
-The queue holds answers that somebody saw, the closest to the threshold first. It is drawn from the
+The queue holds answers that somebody saw: of probabilities those closest to the threshold first, of
+values those with the widest interval for their size. It is drawn from the
 newest of the log, by the index that the log has for its times: an index by uncertainty would make
 every request pay for a page that few people open. So it takes the same time whatever the log's
 length. Labels that a reviewer gives are feedback like any other, see `events`.
@@ -35,7 +36,7 @@ class Waiting(NamedTuple):
 
     prediction: LoggedPrediction
     distance: float
-    """Of its probability from the threshold."""
+    """Of its probability from the threshold; of a value, its size in widths of its interval."""
 
 
 class Place(NamedTuple):
@@ -58,7 +59,7 @@ class Queue(NamedTuple):
 def review_queue(
     problem: Problem, home: Home, *, now: datetime, limit: int, after: Place | None = None
 ) -> Queue:
-    """A page of the queue; empty where answers have no threshold.
+    """A page of the queue; empty where answers have neither a threshold nor an interval.
 
     Args:
         problem: Whose answers.
@@ -105,7 +106,7 @@ def _waiting(problem: Problem, now: datetime) -> sa.Subquery:
     """The whole queue: distance, id and sequence of every answer in it."""
     p = predictions.c
     newest = (
-        sa.select(p.sequence, p.id, p.prediction, p.decision, p.exposed)
+        sa.select(p.sequence, p.id, p.prediction, p.decision, p.exposed, p.lower, p.upper)
         .where(p.problem == problem.name)
         .where(p.at > now - timedelta(days=OLDEST_DAYS), p.at <= now)
         .order_by(p.at.desc())
@@ -113,10 +114,17 @@ def _waiting(problem: Problem, now: datetime) -> sa.Subquery:
         .subquery()
     )
     n = newest.c
-    distance = sa.func.abs(n.prediction - THRESHOLD)
+    distance: sa.ColumnElement[float]
+    unsure: sa.ColumnElement[bool]
+    if problem.config.kind == "binary":
+        distance = sa.func.abs(n.prediction - THRESHOLD)
+        unsure = n.decision.is_not(None) & (distance <= UNCERTAIN_WITHIN)
+    else:
+        distance = sa.type_coerce(sa.func.abs(n.prediction) / (n.upper - n.lower), sa.Double)
+        unsure = n.upper > n.lower
     return (
         sa.select(distance.label("distance"), n.id, n.sequence)
-        .where(n.exposed, n.decision.is_not(None), distance <= UNCERTAIN_WITHIN)
+        .where(n.exposed, unsure)
         .where(~_is_labelled(n.id, problem))
         .subquery()
     )

@@ -228,8 +228,11 @@ def _logged(
                 prediction=answer.prediction.value,
                 decision=answer.prediction.decision,
                 exposed=False,
+                lower=interval and interval.lower,
+                upper=interval and interval.upper,
             )
             for id_, (row, answer) in zip(ids, answered, strict=True)
+            for interval in [answer.prediction.interval]
         ],
     )
     return pa.table(
@@ -240,9 +243,21 @@ def _logged(
             "decision": pa.array([a.prediction.decision for _, a in answered], pa.bool_()),
             "model_version": pa.array([predictor.version] * len(answered), pa.string()),
             "predicted_at": pa.array([now] * len(answered), UTC_TIME),
+            **_ends(problem, [answer for _, answer in answered]),
             **_shown(problem, [answer for _, answer in answered]),
         }
     )
+
+
+def _ends(problem: Problem, answers: Sequence[Answer]) -> dict[str, pa.Array]:
+    """Ends of the intervals around values; no columns where the problem asks for none."""
+    if problem.config.training.interval is None:
+        return {}
+    found = [each.prediction.interval for each in answers]
+    return {
+        "lower": pa.array([each and each.lower for each in found], pa.float64()),
+        "upper": pa.array([each and each.upper for each in found], pa.float64()),
+    }
 
 
 def _shown(problem: Problem, answers: Sequence[Answer]) -> dict[str, pa.Array]:

@@ -6,6 +6,7 @@ missing in every row. The rows go the way of every other request: the same contr
 model, the same prediction log. `inference_rest` and `inference_grpc` read and write messages.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -113,10 +114,13 @@ def outputs_of(problem: Problem) -> list[Slot]:
     What a response hook adds is one object of JSON for each row.
     """
     decision = [Slot("decision", DATATYPES["BOOL"])] if problem.config.kind == "binary" else []
+    has_interval = problem.config.training.interval is not None
+    ends = [Slot(end, DATATYPES["FP64"]) for end in ("lower", "upper") if has_interval]
     shown = [Slot("shown", DATATYPES["BYTES"])] if problem.response_hook else []
     return [
         Slot("prediction", DATATYPES["FP64"]),
         *decision,
+        *ends,
         Slot("prediction_id", DATATYPES["BYTES"]),
         *shown,
     ]
@@ -156,6 +160,14 @@ def _values(output: str, answers: Sequence[Answer], ids: Sequence[str]) -> Seque
             return [answer.prediction.value for answer in answers]
         case "decision":
             return [answer.prediction.decision for answer in answers]
+        case "lower" | "upper":
+            return [_end(answer, output) for answer in answers]
         case "shown":
             return [orjson.dumps(answer.shown).decode() for answer in answers]
     return ids
+
+
+def _end(answer: Answer, name: str) -> float:
+    """One end of an interval; NaN where the version that answers has none."""
+    interval = answer.prediction.interval
+    return math.nan if interval is None else float(getattr(interval, name))

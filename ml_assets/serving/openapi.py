@@ -164,7 +164,7 @@ def _paths(problem: Problem, limits: Limits) -> Iterator[tuple[str, Schema]]:
     predict = posting(
         f"Predict: {problem.config.objective}",
         one_or_many(row, limits.rows),
-        answer_schema(),
+        answer_schema(problem),
         tag=tag,
         example=example_row(problem),
     )

@@ -117,6 +117,8 @@ def _trained(version: ModelVersion) -> dict[str, Any]:
         "feedback_batches": len(data.feedback),
         "features": list(version.manifest.signature.features),
         "training_set": data.training_set,
+        "intervals": version.manifest.intervals,
+        "local_rows": version.manifest.local_rows,
     }
 
 

@@ -119,6 +119,8 @@ def _logged(
             prediction=answer.prediction.value,
             decision=answer.prediction.decision,
             exposed=exposed,
+            lower=None if (interval := answer.prediction.interval) is None else interval.lower,
+            upper=None if interval is None else interval.upper,
         )
         for id_, row, answer in zip(ids, rows, answers, strict=True)
     ]
@@ -135,6 +137,8 @@ def _answer(id_: str, answer: Answer, *, with_features: bool) -> dict[str, Any]:
         "prediction": answer.prediction.value,
         "decision": answer.prediction.decision,
     }
+    if answer.prediction.interval is not None:
+        found["interval"] = answer.prediction.interval._asdict()
     if answer.shown is not None:
         found["shown"] = answer.shown
     return {**found, "features": answer.features} if with_features else found

@@ -92,6 +92,20 @@ def differences(
                 yield Difference(str(name), entity, learned, served.get(name))
         if not is_same(prediction, answer["prediction"], limit=SAME_ANSWER):
             yield Difference("the prediction", entity, prediction, answer["prediction"])
+    yield from _differing_ends(held_out, answers)
+
+
+def _differing_ends(
+    held_out: HeldOut, answers: Sequence[Mapping[str, Any]]
+) -> Iterator[Difference]:
+    """Where intervals are not those that the model was measured by."""
+    if held_out.ends is None:
+        return
+    for ends, entity, answer in zip(held_out.ends, held_out.entities, answers, strict=False):
+        served = answer.get("interval") or {}
+        for name, learned in zip(("lower", "upper"), ends, strict=True):
+            if not is_same(learned, served.get(name), limit=SAME_ANSWER):
+                yield Difference(f"the {name} end", entity, learned, served.get(name))
 
 
 @contextmanager

@@ -51,12 +51,13 @@ class Reviewing:
             partial(review_queue, problem, home, now=now, limit=limit, after=after)
         )
         done = await in_thread(partial(count_reviewed, problem, home, since=today))
+        is_binary = problem.config.kind == "binary"
         return json_response(
             {
                 "positive": problem.config.label.positive,
                 "kind": problem.config.kind,
-                "threshold": THRESHOLD,
-                "uncertain_within": UNCERTAIN_WITHIN,
+                "threshold": THRESHOLD if is_binary else None,
+                "uncertain_within": UNCERTAIN_WITHIN if is_binary else None,
                 "oldest_days": OLDEST_DAYS,
                 "left": page.left,
                 "done_today": done,
@@ -139,6 +140,8 @@ def _answer(prediction: LoggedPrediction) -> dict[str, Any]:
         "version": prediction.model_version,
         "prediction": prediction.prediction,
         "decision": prediction.decision,
+        "lower": prediction.lower,
+        "upper": prediction.upper,
         "row": orjson.Fragment(prediction.input),
     }
 

@@ -101,7 +101,19 @@ def example_row(problem: Problem) -> dict[str, Any]:
     return {name: None if (value := drawn[name]) != value else value for name in known}
 
 
-def answer_schema() -> Schema:
+INTERVAL: Schema = {
+    "type": "object",
+    "description": "Holds what becomes true, in the share `coverage` of all answers.",
+    "properties": {
+        "lower": {"type": "number"},
+        "upper": {"type": "number"},
+        "coverage": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+    },
+    "required": ["lower", "upper", "coverage"],
+}
+
+
+def answer_schema(problem: Problem) -> Schema:
     """What a prediction is: of one row, or of many."""
     about: Schema = {"problem": TEXT, "version": TEXT, "at": TIME}
     prediction: Schema = {
@@ -114,6 +126,8 @@ def answer_schema() -> Schema:
             "description": "What the problem's response hook adds, if it has one.",
         },
     }
+    if problem.config.training.interval is not None:
+        prediction["interval"] = INTERVAL
     needed = ["id", "prediction", "decision"]
     item = {"type": "object", "properties": prediction, "required": needed}
     return {

@@ -146,10 +146,10 @@ def labels(batches: Batches) -> Values:
     return np.concatenate([batch.y for batch in each(batches)])
 
 
-def groups_of(batches: Batches) -> npt.NDArray[np.str_] | None:
+def groups_of(batches: Batches) -> list[str] | None:
     """The groups of all rows, if there are any."""
     found = [batch.groups for batch in each(batches) if batch.groups is not None]
-    return np.concatenate(found) if found else None
+    return np.concatenate(found).tolist() if found else None
 
 
 def _piece(folder: Path, file: int, number: int) -> Path:

@@ -138,7 +138,7 @@ class Rows:
     @property
     def _grouped_by(self) -> str | None:
         interval = self.problem.config.training.interval
-        return interval and interval.by
+        return None if interval is None else interval.by
 
     def _part(self, rows: pd.DataFrame, *, calibrating: bool) -> pd.DataFrame:
         """Validation rows that calibrate intervals, drawn by their ids; or all the others."""

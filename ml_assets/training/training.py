@@ -204,7 +204,7 @@ def _encode(run: Run, family: Family, by: str | None) -> _Matrices:
 def _own_by(problem: Problem, name: str) -> str | None:
     """The feature by which an estimator has local models."""
     local = problem.config.training.estimators[name].local
-    return local and local.by
+    return None if local is None else local.by
 
 
 def _encoder(problem: Problem, family: Family, by: str | None) -> ColumnTransformer:

@@ -200,12 +200,15 @@ def world_in(folder, pipelines):
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
-    """Makes a home whose champion learned loans, as a problem sees them."""
+    """Makes a home whose champion learned loans, as a problem sees them, or other rows."""
 
-    def make(problem):
+    def loans(problem, home):
+        learned_from(problem, home, draw(1_500, np.random.default_rng(0)))
+
+    def make(problem, learned=loans):
         folder = tmp_path_factory.mktemp("trained")
         world = World(Home.open(folder, environment={}), problem, [], Clock(), folder)
-        learned_from(problem, world.home, draw(1_500, np.random.default_rng(0)))
+        learned(problem, world.home)
         world.release(ensure_model(problem, world.home, now=NOW, run_id="test"))
         return world
 

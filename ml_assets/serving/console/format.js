@@ -18,6 +18,11 @@ export function signed(value) {
   return Number(text.replaceAll(",", "")) === 0 ? "±0" : `${value > 0 ? "+" : "−"}${text}`;
 }
 
+/** Where a value may truly lie, and how often it does. */
+export function reach({ lower, upper, coverage }) {
+  return `${plain(lower)} to ${plain(upper)}${coverage == null ? "" : `, ${share(coverage)} of the time`}`;
+}
+
 export function share(value) {
   return `${Math.round(100 * value)} %`;
 }

@@ -73,6 +73,8 @@ function champion(told, kpi) {
         fact("Trained", `${words(own.algorithm)} · trigger: ${own.trigger} · `, day(own.created_at)),
         fact("Rows", Object.entries(trained.rows).map(([split, rows]) => `${rows.toLocaleString("en")} ${split}`).join(" · ") || "–"),
         trained.partitions > 0 && fact("Partitions", `${trained.partitions}, ${trained.first_partition} to ${trained.last_partition}`),
+        trained.intervals && fact("Intervals", intervals(trained.intervals)),
+        trained.local_rows && fact("Own models", localModels(trained.local_rows)),
         trained.feedback_batches > 0 && fact("Feedback", count(trained.feedback_batches, "batch", "batches")),
         Object.keys(trained.excluded).length > 0 && fact("Left out", leftOut(trained.excluded)),
       ),
@@ -83,6 +85,17 @@ function champion(told, kpi) {
 
 function fact(name, ...values) {
   return [h("dt", {}, name), h("dd", {}, ...values)];
+}
+
+function intervals({ coverage, by, groups, common }) {
+  const own = Object.keys(groups).length;
+  return `hold ${share(coverage)}; ${by ? `${count(own, "width")} by ${words(by)}, and a common one` : "one width"}, by ${count(common.rows, "row")}`;
+}
+
+function localModels(rows) {
+  const groups = Object.entries(rows);
+  if (groups.length === 0) return "no group has enough rows yet";
+  return groups.map(([group, own]) => `${group} (${count(own, "row")})`).join(", ");
 }
 
 function leftOut(excluded) {
@@ -188,16 +201,17 @@ function slices(told, kpi) {
     return card;
   }
   const [least, most] = [Math.min(...values, whole), Math.max(...values, whole)];
-  const rows = found.map((each, place) => slice(each, kpi, { least, most, whole }, place >= SLICES_SHOWN));
+  const hasBaseline = found.some((each) => each.baseline[kpi.name] != null);
+  const rows = found.map((each, place) => slice(each, kpi, { least, most, whole, hasBaseline }, place >= SLICES_SHOWN));
   card.append(
     h("p", { class: "hint" }, `Line: all rows, ${plain(whole)}.`),
-    table(["Slice", "#Rows", `#${words(kpi.name)}`, ""], rows, "Slices of the champion"),
+    table(["Slice", "#Rows", `#${words(kpi.name)}`, hasBaseline && "#Baseline", ""].filter((each) => each !== false), rows, "Slices of the champion"),
   );
   if (rows.length > SLICES_SHOWN) card.append(more(rows));
   return card;
 }
 
-function slice(each, kpi, { least, most, whole }, hidden) {
+function slice(each, kpi, { least, most, whole, hasBaseline }, hidden) {
   const value = each.metrics[kpi.name];
   const at = (one) => 2 + (96 * (one - least)) / (most - least || 1);
   return h(
@@ -206,6 +220,7 @@ function slice(each, kpi, { least, most, whole }, hidden) {
     h("th", { scope: "row" }, h("span", { class: "soft" }, `${words(each.column)} `), each.value),
     number(each.rows.toLocaleString("en")),
     number(plain(value)),
+    hasBaseline && number(h("span", { class: "soft" }, plain(each.baseline[kpi.name]))),
     h(
       "td",
       { class: "strip" },
@@ -215,7 +230,7 @@ function slice(each, kpi, { least, most, whole }, hidden) {
           { viewBox: "0 0 100 12", "aria-hidden": "true" },
           s("line", { class: "axis", x1: 2, x2: 98, y1: 6, y2: 6 }),
           s("line", { class: "mark-whole", x1: at(whole), x2: at(whole), y1: 1, y2: 11 }),
-          s("circle", { class: value < whole ? "low" : "own", cx: at(value), cy: 6, r: 3 }),
+          s("circle", { class: value !== whole && value < whole === kpi.higher_is_better ? "low" : "own", cx: at(value), cy: 6, r: 3 }),
         ),
     ),
   );

@@ -2,8 +2,8 @@
 
 import { get, key, post, Refused } from "./api.js";
 import { h, replace, say } from "./dom.js";
-import { day, moment, plain, version } from "./format.js";
-import { meter } from "./meter.js";
+import { day, moment, plain, reach, share, version } from "./format.js";
+import { meter, span } from "./meter.js";
 import { rowAsRead } from "./row.js";
 import { handOver } from "./try.js";
 
@@ -64,6 +64,7 @@ class Review {
     this.done = page.done_today;
     this.page = page;
     if (page.kind === "binary") this.about.textContent = `Answers within ${page.uncertain_within} of the threshold ${page.threshold}, at most ${page.oldest_days} days old, the closest first.`;
+    else this.about.textContent = `Answers with an interval, at most ${page.oldest_days} days old; the widest for their size first.`;
     this.count();
   }
 
@@ -90,17 +91,17 @@ class Review {
         h(
           "aside",
           { class: "card side", "aria-label": "Your label" },
-          h("p", { class: "eyebrow" }, "Is it so?"),
+          h("p", { class: "eyebrow" }, this.isBinary ? "Is it so?" : "What became true?"),
           h("p", { class: "question" }, this.page.positive),
           h(
             "div",
             { class: "choices" },
-            this.button("Yes", "Y", "yes", () => this.label(1)),
-            this.button("No", "N", "no", () => this.label(0)),
+            this.isBinary ? this.button("Yes", "Y", "yes", () => this.label(1)) : this.value(),
+            this.isBinary && this.button("No", "N", "no", () => this.label(0)),
             this.button("Skip", "S", "", () => this.skip()),
             this.button("Undo", "U", "", () => this.undo(), this.past.length === 0),
           ),
-          h("div", { class: "model" }, h("p", { class: "eyebrow" }, "The model said"), h("p", {}, h("strong", {}, plain(current.prediction)), ` ${current.decision ? "yes" : "no"}`), meter(current.prediction, this.page.threshold)),
+          h("div", { class: "model" }, h("p", { class: "eyebrow" }, "The model said"), this.said(current)),
           h("dl", { class: "facts" }, h("dt", {}, "asked"), h("dd", {}, moment(current.at)), h("dt", {}, "version"), h("dd", {}, version(current.version)), h("dt", {}, "id"), h("dd", {}, version(current.id))),
           h("button", { type: "button", class: "quiet", onclick: () => this.openInTry() }, "Open in Try"),
         ),
@@ -108,8 +109,31 @@ class Review {
     );
   }
 
+  get isBinary() {
+    return this.page.kind === "binary";
+  }
+
+  said(current) {
+    const answer = h("strong", {}, plain(current.prediction));
+    if (this.isBinary) return [h("p", {}, answer, ` ${current.decision ? "yes" : "no"}`), meter(current.prediction, this.page.threshold)];
+    const width = share((current.upper - current.lower) / Math.abs(current.prediction));
+    return [h("p", {}, answer, `, ${reach(current)}`), span({ ...current, interval: current }), h("p", { class: "hint" }, `As wide as ${width} of the value.`)];
+  }
+
+  /** Where a reviewer writes the value. */
+  value() {
+    const input = h("input", { type: "text", inputmode: "decimal", id: "value", "aria-label": "The value", autocomplete: "off" });
+    const save = (event) => {
+      event.preventDefault();
+      const value = Number(input.value.replaceAll(",", ""));
+      if (input.value.trim() !== "" && Number.isFinite(value)) this.label(value);
+      else replace(this.trouble, h("div", { class: "alert bad", role: "alert" }, h("p", {}, `Write a number such as 1234.5, not ${JSON.stringify(input.value)}.`)));
+    };
+    return h("form", { class: "inline", novalidate: true, onsubmit: save }, input, h("button", { class: "primary" }, "Save"));
+  }
+
   nothing() {
-    const text = this.page.kind !== "binary" ? "This problem predicts a value, and a value has no threshold to be close to." : `No uncertain answer of the last ${this.page.oldest_days} days waits for a label.`;
+    const text = `No uncertain answer of the last ${this.page.oldest_days} days waits for a label.`;
     const again = this.skipped.size > 0 && h("button", { type: "button", onclick: () => this.again() }, `Look at the ${this.skipped.size} skipped again`);
     const undo = this.past.length > 0 && h("button", { type: "button", onclick: () => this.undo() }, "Undo the last");
     return h("div", { class: "card empty" }, h("h2", {}, this.skipped.size > 0 ? "Only skipped ones are left" : "Nothing to review"), h("p", { class: "soft" }, text), h("div", { class: "buttons" }, again, undo));
@@ -122,7 +146,8 @@ class Review {
   pressed(event) {
     const typing = event.target.closest("input, textarea, select, dialog");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    const act = { y: () => this.label(1), n: () => this.label(0), s: () => this.skip(), u: () => this.undo() }[event.key.toLowerCase()];
+    const labels = this.isBinary ? { y: () => this.label(1), n: () => this.label(0) } : {};
+    const act = { ...labels, s: () => this.skip(), u: () => this.undo() }[event.key.toLowerCase()];
     if (act) act();
   }
 
@@ -135,7 +160,7 @@ class Review {
       this.past.push({ item: current, event: id });
       this.left -= 1;
       this.done += 1;
-      this.next(`Labelled ${value ? "yes" : "no"}.`);
+      this.next(`Labelled ${this.isBinary ? (value ? "yes" : "no") : plain(value)}.`);
     });
   }
 

@@ -3,8 +3,8 @@
 
 import { get, post, Refused } from "./api.js";
 import { h, replace, say } from "./dom.js";
-import { plain, ruleInWords, signed, version, words } from "./format.js";
-import { meter } from "./meter.js";
+import { plain, reach, ruleInWords, signed, version, words } from "./format.js";
+import { meter, span } from "./meter.js";
 
 const PAUSE_MS = 300;
 
@@ -235,7 +235,14 @@ class Trial {
   }
 
   figure(answer, before) {
-    if (answer.decision === null) return h("p", { class: "figure", id: "answer" }, plain(answer.prediction));
+    if (answer.decision === null) {
+      return [
+        h("p", { class: "figure", id: "answer" }, plain(answer.prediction)),
+        answer.interval && span(answer, before),
+        answer.interval && h("p", { id: "interval" }, reach(answer.interval)),
+        h("p", { class: "soft" }, this.form.positive),
+      ];
+    }
     return [
       h("p", { class: "figure" }, h("span", { id: "answer" }, plain(answer.prediction)), " ", h("span", { class: answer.decision ? "chip yes" : "chip no" }, decision(answer))),
       meter(answer.prediction, this.form.threshold, before?.prediction),
