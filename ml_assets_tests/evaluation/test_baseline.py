@@ -1,8 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from ml_assets.errors import InsufficientData
-from ml_assets.evaluation import METRICS, baseline_predictions, measure
+from ml_assets.evaluation import METRICS, baseline_by_group, baseline_predictions, measure
 
 LABELS = np.repeat([0.0, 1.0], [70, 30])
 
@@ -54,3 +55,32 @@ def test_no_value_beats_it_on_the_training_labels(metric, rng):
 def test_refuses_to_learn_from_nothing():
     with pytest.raises(InsufficientData, match="The baseline needs at least 1 rows, got 0"):
         baseline_predictions("binary", [], 3)
+
+
+class TestByGroup:
+    LEARNED = pd.Series(["Bonn"] * 3 + ["Rome"] * 3 + ["Oslo"])
+    PRICES = (1.0, 2.0, 30.0, 100.0, 200.0, 400.0, 999.0)
+
+    def answers(self, *asked, **how):
+        groups = pd.Series(asked, dtype="str")
+        return baseline_by_group(
+            "regression", self.PRICES, self.LEARNED, groups, **how
+        ).tolist()
+
+    def test_answers_the_median_of_each_group(self):
+        assert self.answers("Rome", "Bonn", "Rome") == [200.0, 2.0, 200.0]
+
+    def test_answers_the_median_of_all_for_groups_that_are_unknown_missing_or_small(self):
+        assert self.answers("Lima", None, "Oslo", min_rows=2) == [100.0, 100.0, 100.0]
+
+    def test_answers_what_scores_best_in_each_group(self):
+        assert self.answers("Bonn", metric="rmse") == [11.0]
+
+    def test_is_never_worse_than_one_constant_on_the_training_labels(self, rng):
+        groups = pd.Series(rng.choice(["a", "b"], 400))
+        prices = rng.lognormal(np.where(groups == "a", 10, 12), 0.5)
+
+        own = baseline_by_group("regression", prices, groups, groups, metric="mae")
+
+        common = baseline_predictions("regression", prices, 400, metric="mae")
+        assert measure(["mae"], prices, own)["mae"] < measure(["mae"], prices, common)["mae"]

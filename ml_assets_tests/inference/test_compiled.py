@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -27,7 +28,7 @@ from sklearn.linear_model import (
     SGDRegressor,
 )
 from sklearn.naive_bayes import BernoulliNB, ComplementNB, MultinomialNB
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -44,9 +45,10 @@ from threadpoolctl import threadpool_limits
 
 from ml_assets.errors import NotCompilable
 from ml_assets.inference.compiled import compile_pipeline
-from ml_assets.training.encoders import Clipped, HashedCategory, Topics
+from ml_assets.training.encoders import DEFAULTS, GROUP, Clipped, HashedCategory, Topics
 from ml_assets.training.estimators import SGDValues
 from ml_assets.training.text import FastTfidf, HashedText
+from ml_assets.training.wrappers import LocalModels, LogTarget
 
 CLOSE = 1e-9
 EXAMPLES = settings(
@@ -269,6 +271,7 @@ def boosted():
             HistGradientBoostingRegressor(max_iter=5, min_samples_leaf=3),
             HistGradientBoostingRegressor(loss="poisson", max_iter=5, max_leaf_nodes=None),
             HistGradientBoostingRegressor(loss="absolute_error", max_iter=3),
+            HistGradientBoostingRegressor(loss="quantile", quantile=0.8, max_iter=3),
         ]
     )
 
@@ -370,6 +373,53 @@ class TestTrees:
         pipeline = fitted([encode, estimator], training)
 
         assert_same(pipeline, rows)
+
+
+class TestAround:
+    """What training puts around an estimator: a logarithm, and models of groups."""
+
+    @EXAMPLES
+    @given(st.data(), st.booleans(), rows())
+    def test_answers_what_the_pipeline_answers(self, training, data, is_local, rows):
+        frame, labels = training
+        inner = data.draw(st.sampled_from([Ridge(), LinearRegression(), *VALUES_BOOSTED]))
+        number = OrdinalEncoder(**DEFAULTS["ordinal"])
+        coded = OrdinalEncoder(**TREE_CATEGORIES)
+        filled = make_pipeline(SimpleImputer(), StandardScaler())
+        is_tree = isinstance(inner, HistGradientBoostingRegressor)
+        encode = ColumnTransformer(
+            [
+                *([(GROUP, number, ["kind"])] if is_local else []),
+                (
+                    "kind",
+                    coded if is_tree else OneHotEncoder(handle_unknown="ignore"),
+                    ["kind"],
+                ),
+                ("numbers", "passthrough" if is_tree else filled, ["amount", "age"]),
+            ],
+            sparse_threshold=0.0 if is_tree else 1.0,
+        )
+        model = LocalModels(clone(inner), min_rows=8) if is_local else clone(inner)
+        pipeline = fitted([encode, LogTarget(model)], (frame, labels + 2.0))
+
+        assert_same(pipeline, rows)
+
+    def test_names_the_estimator_inside_that_has_no_direct_path(self, training):
+        frame, labels = training
+        encode = ColumnTransformer([("age", StandardScaler(), ["age"])])
+        inner = KNeighborsRegressor()
+        pipeline = make_pipeline(encode, inner).fit(frame, labels + 1.0)
+        wrapped = LogTarget(pipeline.steps[-1][1])
+
+        with pytest.raises(NotCompilable, match="KNeighborsRegressor"):
+            compile_pipeline(make_pipeline(encode, wrapped))
+
+
+VALUES_BOOSTED = [
+    HistGradientBoostingRegressor(max_iter=3, min_samples_leaf=3),
+    HistGradientBoostingRegressor(loss="absolute_error", max_iter=3, min_samples_leaf=3),
+    HistGradientBoostingRegressor(loss="gamma", max_iter=3, min_samples_leaf=3),
+]
 
 
 class TestOddValues:

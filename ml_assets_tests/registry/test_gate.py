@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -234,3 +236,82 @@ def test_reads_the_slice_limit_as_a_share_for_metrics_in_units_of_the_label(conf
             len([text for text in refusals(config, rows) if text.startswith("region Bonn")])
             == texts
         )
+
+
+@pytest.fixture
+def prices(config, rng):
+    """Prices of two regions of different scatter, and the configuration of a regression."""
+    price = rng.lognormal(12, 0.3, 4_000)
+    region = rng.choice(["Berlin", "Bonn"], 4_000)
+    config = with_kpi(config, "median_ape", floor=1.0).model_copy(update={"kind": "regression"})
+    return config, price, region
+
+
+def off_by(price, rng, scatter):
+    """Answers whose errors scatter so much."""
+    return price * np.exp(scatter * rng.normal(size=len(price)))
+
+
+@pytest.mark.parametrize(("scatter", "falls"), [(0.104, False), (0.13, True)])
+def test_reads_the_slice_limit_as_a_share_of_the_slice_for_errors_without_a_bound(
+    scatter, falls, prices, rng
+):
+    """With 10 percent tolerated, a precise slice may lose 10 percent of its error, not 10 points."""
+    config, price, region = prices
+    config = config.model_copy(
+        update={"slices": config.slices.model_copy(update={"tolerance": 0.1})}
+    )
+    champion = off_by(price, rng, np.where(region == "Bonn", 0.1, 0.5))
+    shrunk = (champion / price) ** np.where(region == "Bonn", scatter / 0.1, 0.5) * price
+    rows = FrozenRows(
+        y=price,
+        challenger=shrunk,
+        champion=champion,
+        baseline=baseline_predictions("regression", price, len(price)),
+        slices={"region": region},
+    )
+
+    texts = [text for text in refusals(config, rows) if text.startswith("region")]
+
+    assert bool(texts) == falls
+    if falls:
+        assert "rises by more than 10% of its own median_ape" in texts[0]
+
+
+@pytest.mark.parametrize("learned", [{"Berlin", "Bonn"}, {"Berlin"}])
+def test_does_not_hold_a_slice_against_a_challenger_that_the_champion_learned_nothing_of(
+    learned, prices, rng
+):
+    config, price, region = prices
+    champion = off_by(price, rng, 0.3)
+    rows = FrozenRows(
+        y=price,
+        challenger=off_by(price, rng, np.where(region == "Bonn", 0.6, 0.05)),
+        champion=champion,
+        baseline=baseline_predictions("regression", price, len(price)),
+        slices={"region": region},
+        learned_slices={"region": learned},
+    )
+
+    (finding,) = [one for one in judge(config, rows) if one.check == "keeps every slice"]
+
+    assert finding.passed == ("Bonn" not in learned)
+    assert ("new to the champion, so not held against it: region Bonn" in finding.text) == (
+        finding.passed
+    )
+
+
+def test_judges_the_width_of_intervals_like_any_other_metric(prices, rng):
+    config, price, _ = prices
+    config = with_kpi(config, "relative_width", floor=3.0)
+    value = off_by(price, rng, 0.1)
+
+    def within(reach):
+        return np.stack([value, value * (1 - reach), value * (1 + reach)], axis=1)
+
+    rows = FrozenRows(
+        y=price, challenger=within(0.2), champion=within(0.3), baseline=within(0.9), slices={}
+    )
+
+    assert passes(config, rows)
+    assert not passes(config, replace(rows, challenger=within(0.4)))
