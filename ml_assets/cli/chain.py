@@ -12,15 +12,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ml_assets.cli.bars import shown_progress
 from ml_assets.cli.clock import who
+from ml_assets.cli.models import around
 from ml_assets.errors import SourceError
 from ml_assets.problem import Problem, problem_named
 from ml_assets.storage import Home
 
 if TYPE_CHECKING:
     from ml_assets.defs.runs import FailedStep, FinishedRun
+    from ml_assets.registry import Evaluation
     from ml_assets.validation import Admission
 
 REFUSED = 3
+
+WORST_SLICES = 5
+"""Shown of a new model; all of them are in the console and in Dagster."""
 
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
@@ -76,6 +81,16 @@ class CompetitorFacts(NamedTuple):
     seconds: float
 
 
+class SliceFacts(NamedTuple):
+    """How good a model is on some of the rows."""
+
+    name: str
+    rows: int
+    kpi: float
+    baseline: float | None
+    """Of the trivial model; None where it was not measured by slice."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelFacts:
     """The model that the present rows, code and configuration give.
@@ -83,6 +98,8 @@ class ModelFacts:
     Attributes:
         metrics: Of whom (test, train, baseline, champion) to metric to value.
         decision: What came of considering its promotion.
+        around: What it has beside one model of all rows: intervals, models of groups.
+        slices: The worst of them by the KPI: column and value, rows, KPI, and the baseline's.
     """
 
     version: str
@@ -94,6 +111,8 @@ class ModelFacts:
     test_rows: int
     decision: str
     champion: str | None
+    around: tuple[str, ...]
+    slices: tuple[SliceFacts, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,7 +314,16 @@ def _model(problem: Problem, home: Home, run_id: str) -> ModelFacts | None:
         test_rows=measured[-1].rows if measured else 0,
         decision=decided.message if decided else "It was not considered yet.",
         champion=answering.version if answering else None,
+        around=around(version),
+        slices=tuple(_worst(measured[-1], kpi)) if measured else (),
     )
+
+
+def _worst(measured: "Evaluation", kpi: str) -> Iterator[SliceFacts]:
+    """The slices with the worst KPI."""
+    for each in measured.slices[:WORST_SLICES]:
+        baseline = each.baseline.get(kpi)
+        yield SliceFacts(f"{each.column} {each.value}", each.rows, each.metrics[kpi], baseline)
 
 
 def _failures(failed: Sequence["FailedStep"], refused: Sequence[Refused]) -> Iterator[str]:

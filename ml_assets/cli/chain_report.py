@@ -81,6 +81,9 @@ def _print_model(model: ModelFacts) -> None:
     columns = ["algorithm", f"{model.kpi} validation", f"{model.kpi} train", "seconds"]
     print_table("Competitors, the winner first", columns, model.competitors)
     print_metrics(model)
+    _print_slices(model)
+    for sentence in model.around:
+        say(sentence)
     say(model.decision)
 
 
@@ -101,6 +104,16 @@ def print_metrics(model: ModelFacts) -> None:
     }
     title = f"Metrics on {model.test_rows:,} test rows"
     print_table(title, ["metric", *(heads[of] for of in whose)], rows)
+
+
+def _print_slices(model: ModelFacts) -> None:
+    """The slices with the worst KPI, beside the baseline's where it was measured."""
+    if not model.slices:
+        return
+    has_baseline = any(each.baseline is not None for each in model.slices)
+    columns = ["slice", "rows", model.kpi, *(["baseline"] if has_baseline else [])]
+    rows = [each if has_baseline else each[:-1] for each in model.slices]
+    print_table("Slices, the worst first", columns, rows)
 
 
 def _short(text: str, longest: int = 70) -> str:

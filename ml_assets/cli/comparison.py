@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from ml_assets.errors import TableNotFound
+from ml_assets.evaluation import METRICS
 from ml_assets.storage import Lake
 from ml_assets.validation.statistics import psi
 
@@ -51,8 +52,8 @@ class Difference(NamedTuple):
     a: object
     b: object
     size: float
-    """0 is the same. Shares and metrics: how far apart; counts: the logarithm of their ratio;
-    means: in standard deviations; distributions: population stability index; what cannot be
+    """0 is the same. Shares and metrics: how far apart; counts and errors of values: the
+    logarithm of their ratio; means: in standard deviations; distributions: population stability index; what cannot be
     measured, such as another type: infinite."""
 
 
@@ -93,7 +94,10 @@ def compare_tables(lake: Lake, a: Place, b: Place) -> list[Difference]:
 def compare_metrics(a: Mapping[str, float], b: Mapping[str, float]) -> Iterator[Difference]:
     """Compare metrics of the same name."""
     for name in a.keys() & b.keys():
-        yield Difference("metric", name, a[name], b[name], abs(a[name] - b[name]))
+        known = METRICS.get(name)
+        has_unit = known is not None and known.changes_in_shares
+        size = _log_ratio(a[name], b[name]) if has_unit else abs(a[name] - b[name])
+        yield Difference("metric", name, a[name], b[name], size)
 
 
 def ranked(found: Iterable[Difference]) -> list[Difference]:

@@ -41,6 +41,8 @@ class VersionFacts(NamedTuple):
     path: str | None
     """How it answers one row: direct, or which step takes the way through frames and why; None
     when it was not tried."""
+    around: tuple[str, ...]
+    """What it has beside one model of all rows: intervals, models of groups."""
 
 
 def version_facts(problem_name: str, home: Home) -> list[VersionFacts]:
@@ -68,6 +70,7 @@ def version_facts(problem_name: str, home: Home) -> list[VersionFacts]:
             why_number=each.number_reason,
             decision=decided.get(each.version, "was not considered yet"),
             path=_path(problem, home, each) if each.version in tried else None,
+            around=around(each),
         )
         for each in reversed(found)
     ]
@@ -83,6 +86,20 @@ def _path(problem: "Problem", home: Home, version: "ModelVersion") -> str:
         return f"cannot be loaded: {error}"
     slow = [f"{part}: {why}" for part, why in ways._asdict().items() if why is not None]
     return "; ".join(slow) or DIRECT
+
+
+def around(version: "ModelVersion") -> tuple[str, ...]:
+    """What a version has beside one model of all rows, as sentences."""
+    said, manifest = [], version.manifest
+    if (intervals := manifest.intervals) is not None:
+        share = f"Intervals hold {100 * intervals.coverage:g}% of the labels"
+        own = f", as wide as each {intervals.by} needs: {', '.join(intervals.groups) or 'none'}"
+        rest = f"; others by {intervals.common.rows:,} calibrating rows"
+        said.append(f"{share}{own if intervals.by else ''}{rest}.")
+    if (local := manifest.local_rows) is not None:
+        named = ", ".join(f"{name} ({rows:,} rows)" for name, rows in local.items())
+        said.append(f"Models of their own: {named or 'no group has enough rows yet'}.")
+    return tuple(said)
 
 
 def print_versions(problem_name: str, found: list[VersionFacts], *, as_json: bool) -> None:
@@ -123,7 +140,7 @@ def print_versions(problem_name: str, found: list[VersionFacts], *, as_json: boo
         if each.path not in (DIRECT, None):
             say(f"{each.number} goes through the pipeline. {each.path}")
     if found:
-        say(found[0].decision)
+        say(" ".join([*found[0].around, found[0].decision]))
 
 
 def release_facts(problem_name: str, home: Home) -> "list[Release]":

@@ -20,7 +20,7 @@ NARROWEST = 100
 WORD = 40
 """Longest identifier that is kept on one line."""
 
-MILLION = 1e6
+WITHOUT_DECIMALS = 1_000
 NUMBER = re.compile(r"(-?[\d,.]+(e[-+]\d+)?%?)?")
 """As cells are written; an empty cell stands anywhere."""
 
@@ -114,7 +114,7 @@ def _(value: int) -> str:
 
 @cell.register
 def _(value: float) -> str:
-    return f"{value:,.4g}" if abs(value) < MILLION else f"{value:,.0f}"
+    return f"{value:,.4g}" if abs(value) < WITHOUT_DECIMALS else f"{value:,.0f}"
 
 
 @cell.register

@@ -8,6 +8,7 @@ import dagster as dg
 
 from ml_assets.defs import metadata
 from ml_assets.defs.events import Said
+from ml_assets.evaluation.comparison import plain
 from ml_assets.fingerprint import fingerprint
 from ml_assets.problem import Problem
 from ml_assets.storage import Home
@@ -26,7 +27,7 @@ def training_set(made: "TrainingSet") -> Said:
     )
     return {
         "dagster/row_count": dg.MetadataValue.int(sum(made.rows.values())),
-        "splits": metadata.table(["split", "rows", "label_share", "first", "last"], splits),
+        "splits": metadata.table(["split", "rows", "mean_label", "first", "last"], splits),
         "partitions": dg.MetadataValue.text(metadata.ends(sorted(made.snapshot))),
         "excluded": metadata.table(["partition", "why"], made.excluded.items()),
         "warnings": dg.MetadataValue.md("\n".join(f"- {line}" for line in made.warnings)),
@@ -46,6 +47,7 @@ def model(version: "ModelVersion") -> Said:
         "partitions": dg.MetadataValue.text(metadata.ends(sorted(manifest.data.partitions))),
         "excluded": metadata.table(["partition", "why"], manifest.data.excluded.items()),
         "trigger": dg.MetadataValue.text(version.trigger),
+        **_around(version),
         "training_fingerprint": dg.MetadataValue.text(version.training_fingerprint),
         **_numbers(
             {f"{split}_{name}": value for split, name, value in _flat(manifest.metrics)}
@@ -53,13 +55,28 @@ def model(version: "ModelVersion") -> Said:
     }
 
 
+def _around(version: "ModelVersion") -> Said:
+    """Intervals and local models, of a model that has them."""
+    said: dict[str, dg.MetadataValue] = {}
+    manifest = version.manifest
+    if (found := manifest.intervals) is not None:
+        reaches = [(found.by or "all", "(common)", found.common.rows, found.common.reach)]
+        reaches += [
+            (found.by or "", name, each.rows, each.reach) for name, each in found.groups.items()
+        ]
+        unit = "reach" if found.scale == "label" else "reach_as_logarithm"
+        said["intervals"] = metadata.table(["by", "group", "rows", unit], reaches)
+        said["interval_coverage"] = dg.MetadataValue.float(found.coverage)
+    if manifest.local_rows is not None:
+        said["local_models"] = metadata.table(["group", "rows"], manifest.local_rows.items())
+    return said
+
+
 def kpi_sentence(problem: Problem, done: "Evaluation") -> str:
     """The KPI beside the baseline's."""
     kpi = problem.config.kpi.metric
     own, trivial = done.metrics["test"][kpi], done.metrics["baseline"][kpi]
-    return (
-        f"{done.version}: {kpi} {own:.4f} on {done.rows:,} test rows; baseline {trivial:.4f}."
-    )
+    return f"{done.version}: {kpi} {plain(own)} on {done.rows:,} test rows; baseline {plain(trivial)}."
 
 
 def metrics_version(done: "Evaluation") -> str:
@@ -77,15 +94,30 @@ def metrics(done: "Evaluation") -> Said:
         (name, *(_rounded(done.metrics[of].get(name)) for of in whose))
         for name in done.metrics["test"]
     )
+    kpi = next(iter(done.metrics["test"]))
+    has_baseline = any(each.baseline for each in done.slices)
     slices = (
-        (each.column, each.value, each.rows, *(_rounded(one) for one in each.metrics.values()))
+        (
+            each.column,
+            each.value,
+            each.rows,
+            *(_rounded(one) for one in each.metrics.values()),
+            *([_rounded(each.baseline.get(kpi))] if has_baseline else []),
+        )
         for each in done.slices
     )
     return {
         "dagster/row_count": dg.MetadataValue.int(done.rows),
         "version": dg.MetadataValue.text(done.version),
         "metrics": metadata.table(["metric", *whose], rows),
-        "slices": metadata.table(["column", "value", "rows", *done.metrics["test"]], slices),
+        "slices": metadata.table(
+            [
+                *("column", "value", "rows"),
+                *done.metrics["test"],
+                *([f"baseline_{kpi}"] if has_baseline else []),
+            ],
+            slices,
+        ),
         "unchanged": dg.MetadataValue.bool(done.unchanged),
         **_numbers(done.metrics["test"]),
         **_numbers({f"baseline_{name}": one for name, one in done.metrics["baseline"].items()}),

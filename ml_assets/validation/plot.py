@@ -1,4 +1,4 @@
-"""A partition's profile in one small picture: four panels that fit into a run's metadata.
+"""A partition's profile in one small picture: four panels, or five, that fit into a run's metadata.
 
 Drawn as SVG text: a thousandth of the time that a plotting library takes, sharp at every size,
 and a few kilobytes, so that hundreds of partitions can each have theirs.
@@ -14,6 +14,9 @@ BLUE = "#2f6690"
 SAND = "#d9b382"
 
 WIDTH, HEIGHT = 960, 500
+HIGHER = 190
+"""Pixels more, where labels are values."""
+
 NAME_WIDTH = 165
 """Pixels left of a bar, for its name."""
 
@@ -21,7 +24,7 @@ BAR, STEP = 13, 19
 """Pixels: how thick a bar is, and from one bar to the next."""
 
 PANEL_WIDTH, PANEL_HEIGHT = 455, 195
-PLACES = ((15, 70), (490, 70), (15, 290), (490, 290))
+PLACES = ((15, 70), (490, 70), (15, 290), (490, 290), (15, 510))
 """Left upper corner of each panel's drawing; its title stands above."""
 
 LONGEST_NAME = 26
@@ -43,6 +46,8 @@ class Picture(NamedTuple):
     missing: Sequence[tuple[str, float]]
     associations: Sequence[tuple[str, float]]
     top: Sequence[tuple[str, Sequence[tuple[str, int]], int]]
+    target: Sequence[tuple[str, float]] = ()
+    """Bins of a regression's labels, and the share in each."""
 
 
 class Bar(NamedTuple):
@@ -64,11 +69,13 @@ def draw(picture: Picture) -> bytes:
         ),
         *_shares("Missing share", picture.missing, "{:.0%}", PLACES[2]),
         *_categories(picture, PLACES[3]),
+        *_bins(picture.target, PLACES[4]),
     ]
+    height = HEIGHT + (HIGHER if picture.target else 0)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
-        f'viewBox="0 0 {WIDTH} {HEIGHT}" font-family="DejaVu Sans, Helvetica, sans-serif">'
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>{"".join(parts)}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
+        f'viewBox="0 0 {WIDTH} {height}" font-family="DejaVu Sans, Helvetica, sans-serif">'
+        f'<rect width="{WIDTH}" height="{height}" fill="white"/>{"".join(parts)}</svg>'
     ).encode()
 
 
@@ -129,6 +136,18 @@ def _categories(picture: Picture, at: tuple[int, int]) -> Iterator[str]:
     for place, bar in enumerate(bars):
         length = _bar_room() * bar.share
         yield from _bar(bar, at, place, length=length, color=SAND, text_after=5)
+
+
+def _bins(shares: Sequence[tuple[str, float]], at: tuple[int, int]) -> Iterator[str]:
+    """How labels are distributed, in the order of their size."""
+    if not shares:
+        return
+    yield _title("Labels", at)
+    longest = max(share for _, share in shares) * 1.18
+    for place, (name, share) in enumerate(shares):
+        length = _bar_room() * share / longest
+        bar = Bar(name, share, f"{share:.0%}")
+        yield from _bar(bar, at, place, length=length, color=BLUE, text_after=length + 5)
 
 
 def _bar(

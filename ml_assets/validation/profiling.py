@@ -23,6 +23,7 @@ from ml_assets.validation.column_profile import TOP, ColumnProfile, describe_col
 from ml_assets.validation.plot import Picture, draw
 from ml_assets.validation.record import last_admission
 from ml_assets.validation.summary import categories_of
+from ml_assets.validation.target_profile import Distribution, advice, distribution_of
 from ml_assets.validation.verdict import FOR_PANDAS
 
 MOST_ROWS = 200_000
@@ -99,12 +100,13 @@ class Profile:
 
     problem: str
     partition: str
-    is_binary: bool
     rows: int
     rows_profiled: int
     labelled: int
     label_rate: float | None
     """Share of positive labels; the mean of a regression's target."""
+    target: Distribution | None
+    """How the labels of a regression are distributed; None where there are none, or two classes."""
     columns: tuple[ColumnProfile, ...]
     correlations: tuple[Pair, ...]
     """Numeric pairs, the strongest first."""
@@ -122,9 +124,9 @@ class Profile:
         """What is to be said of the labels, in a few words."""
         if self.label_rate is None:
             return "no labels"
-        if self.is_binary:
+        if self.target is None:
             return f"{self.labelled:,} labels, {self.label_rate:.1%} positive"
-        return f"{self.labelled:,} labels, {self.label_rate:,.6g} on average"
+        return f"{self.labelled:,} labels, {self.target.sentence}"
 
     def plot(self) -> bytes:
         """A picture of it: SVG, less than 50 kB."""
@@ -143,6 +145,7 @@ class Profile:
                 top=[
                     (each.column, each.top, each.distinct) for each in self.columns if each.top
                 ],
+                target=self.target.shares if self.target else (),
             )
         )
 
@@ -199,23 +202,24 @@ def describe(
     df = rows.to_pandas(types_mapper=FOR_PANDAS)
     target = df[problem.target].astype("float64")
     label_rate = None if target.isna().all() else float(target.mean())
+    labels = distribution_of(problem, target)
     measured = {name: _measured(problem, field, df) for name, field in problem.fields.items()}
     is_sufficient, sufficiency = _sufficiency(problem, target)
     return Profile(
         problem=problem.name,
         partition=partition,
-        is_binary=problem.config.kind == "binary",
         rows=admitted[partition].rows,
         rows_profiled=len(df),
         labelled=int(target.notna().sum()),
         label_rate=label_rate,
+        target=labels,
         columns=tuple(_columns(problem, df, measured, target)),
         correlations=_correlations(measured),
         groups=tuple(_groups(problem, df, target)),
         noise=_noise(problem, df, target, quarantine_rate),
         cost=_cost(problem, admitted, rows),
         is_sufficient=is_sufficient,
-        advice=(sufficiency, *_metric_advice(problem, label_rate)),
+        advice=(sufficiency, *_metric_advice(problem, label_rate), *advice(problem, labels)),
         rows_by_day=_rows_by_day(df[problem.event_time]),
         state=admitted[partition],
     )
@@ -254,7 +258,9 @@ def _columns(
     target: pd.Series,
 ) -> Iterator[ColumnProfile]:
     for name, numbers in measured.items():
-        yield describe_column(problem, problem.fields[name], df[name], numbers, target)
+        is_value = name == problem.target and problem.config.kind == "regression"
+        shown = target if is_value else numbers
+        yield describe_column(problem, problem.fields[name], df[name], shown, target)
 
 
 def _correlations(measured: dict[str, pd.Series | None]) -> tuple[Pair, ...]:

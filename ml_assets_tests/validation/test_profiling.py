@@ -3,10 +3,13 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pandas as pd
 import pytest
+from flats import FLATS, NOW, admit, draw
+from loans import with_config
 
 from ml_assets.errors import TableNotFound
 from ml_assets.validation import profile
 from ml_assets.validation.column_profile import cramers_v
+from ml_assets.validation.target_profile import advice, distribution_of
 
 
 @pytest.fixture
@@ -193,3 +196,55 @@ def test_association_by_chance_is_near_zero_however_many_categories(rng):
 
     assert cramers_v(names, labels) < 0.12
     assert cramers_v(pd.Series(["same"] * 2_000), labels) == 0.0
+
+
+class TestLabelsOfARegression:
+    @pytest.fixture
+    def described(self, home):
+        partitions = admit(FLATS, home, draw(400, np.random.default_rng(0), months=1))
+        return profile(FLATS, home, partitions[0], run_id="test", now=NOW)
+
+    def test_are_put_into_bins_that_hold_them_all(self, described):
+        target = described.target
+
+        assert sum(target.counts) == described.labelled == 400
+        assert list(target.edges) == sorted(target.edges)
+        assert target.edges[0] < target.low < target.median < target.high < target.edges[-1]
+
+    def test_are_drawn_and_said(self, described):
+        picture = described.plot().decode()
+
+        assert "400 labels, " in picture
+        assert all(name in picture for name, _ in described.target.shares)
+        assert len(picture) < 50_000
+
+    def test_have_a_range_like_any_other_number(self, described):
+        (target,) = [each for each in described.columns if each.role == "target"]
+
+        assert (target.minimum, target.maximum) == (
+            described.target.edges[0],
+            described.target.edges[-1],
+        )
+
+    def test_are_advised_to_have_a_kpi_in_which_cheap_ones_count(self):
+        labels = pd.Series(np.random.default_rng(0).lognormal(10, 1.5, 1_000))
+        dollars = with_config(
+            FLATS, kpi={"metric": "mae"}, training={"target": {"transform": "none"}}
+        )
+
+        (said,) = advice(dollars, distribution_of(dollars, labels))
+        (settled,) = advice(FLATS, distribution_of(FLATS, labels))
+
+        assert "Take median_ape or mape as KPI, and training.target.transform: log" in said
+        assert "is the baseline to beat" in settled
+
+    @pytest.mark.parametrize("labels", [[5.0], [5.0, 5.0, 5.0], [-2.0, 0.0, 7.0]])
+    def test_may_be_few_or_all_the_same(self, labels):
+        found = distribution_of(FLATS, pd.Series([*labels, np.nan]))
+
+        assert sum(found.counts) == len(labels)
+        assert len(found.edges) == len(found.counts) + 1
+        assert len(found.shares) == len(found.counts)
+
+    def test_may_not_be_there(self):
+        assert distribution_of(FLATS, pd.Series([np.nan, np.nan])) is None

@@ -16,7 +16,7 @@ export async function showFeedback(root, { problem, signal }) {
   const refresh = h("button", { type: "button", class: "quiet", onclick: () => showFeedback(root, { problem, signal }) }, "Refresh");
   replace(
     root,
-    h("header", { class: "head split" }, h("div", {}, h("h1", {}, "Feedback"), h("p", { class: "soft" }, `A label of yes says: ${wheel.positive}`)), refresh),
+    h("header", { class: "head split" }, h("div", {}, h("h1", {}, "Feedback"), h("p", { class: "soft" }, `${wheel.kind === "binary" ? "A label of yes says" : "A label says"}: ${wheel.positive}`)), refresh),
     h("div", { class: "columns wheel" }, weeks(wheel), numbers(wheel)),
     wheel.cycles.length > 0 && cycles(wheel),
     newest(problem, wheel.kind, page, signal),

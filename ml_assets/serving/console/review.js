@@ -93,10 +93,11 @@ class Review {
           { class: "card side", "aria-label": "Your label" },
           h("p", { class: "eyebrow" }, this.isBinary ? "Is it so?" : "What became true?"),
           h("p", { class: "question" }, this.page.positive),
+          !this.isBinary && this.value(),
           h(
             "div",
             { class: "choices" },
-            this.isBinary ? this.button("Yes", "Y", "yes", () => this.label(1)) : this.value(),
+            this.isBinary && this.button("Yes", "Y", "yes", () => this.label(1)),
             this.isBinary && this.button("No", "N", "no", () => this.label(0)),
             this.button("Skip", "S", "", () => this.skip()),
             this.button("Undo", "U", "", () => this.undo(), this.past.length === 0),
