@@ -3,12 +3,13 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pandas as pd
 import pytest
-from flats import FLATS, NOW, admit, draw
+from flats import FLATS, admit, draw
 from loans import with_config
 
 from ml_assets.errors import TableNotFound
 from ml_assets.validation import profile
 from ml_assets.validation.column_profile import cramers_v
+from ml_assets.validation.profiling import describe
 from ml_assets.validation.target_profile import advice, distribution_of
 
 
@@ -201,8 +202,14 @@ def test_association_by_chance_is_near_zero_however_many_categories(rng):
 class TestLabelsOfARegression:
     @pytest.fixture
     def described(self, home):
-        partitions = admit(FLATS, home, draw(400, np.random.default_rng(0), months=1))
-        return profile(FLATS, home, partitions[0], run_id="test", now=NOW)
+        (partition,) = admit(FLATS, home, draw(400, np.random.default_rng(0), months=1))
+        return describe(
+            FLATS,
+            home.lake.read("flats/validated").drop_columns("partition"),
+            quarantine_rate=0.0,
+            admitted=home.lake.partitions("flats/validated"),
+            partition=partition,
+        )
 
     def test_are_put_into_bins_that_hold_them_all(self, described):
         target = described.target
