@@ -94,7 +94,7 @@ def around(version: "ModelVersion") -> tuple[str, ...]:
     if (intervals := manifest.intervals) is not None:
         share = f"Intervals hold {100 * intervals.coverage:g}% of the labels"
         own = f", as wide as each {intervals.by} needs: {', '.join(intervals.groups) or 'none'}"
-        rest = f"; others by {intervals.common.rows:,} calibrating rows"
+        rest = f"; others by {intervals.shared.rows:,} calibrating rows"
         said.append(f"{share}{own if intervals.by else ''}{rest}.")
     if (local := manifest.local_rows) is not None:
         named = ", ".join(f"{name} ({rows:,} rows)" for name, rows in local.items())

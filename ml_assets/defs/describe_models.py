@@ -60,7 +60,7 @@ def _around(version: "ModelVersion") -> Said:
     said: dict[str, dg.MetadataValue] = {}
     manifest = version.manifest
     if (found := manifest.intervals) is not None:
-        reaches = [(found.by or "all", "(common)", found.common.rows, found.common.reach)]
+        reaches = [(found.by or "all", "(shared)", found.shared.rows, found.shared.reach)]
         reaches += [
             (found.by or "", name, each.rows, each.reach) for name, each in found.groups.items()
         ]

@@ -80,13 +80,13 @@ def baseline_by_group(
         array([8., 5.])
     """
     labels = pd.Series(np.asarray(y_train, dtype=np.float64))
-    (common,) = baseline_predictions(kind, labels, 1, metric=metric)
+    (shared,) = baseline_predictions(kind, labels, 1, metric=metric)
     own = {
         group: float(baseline_predictions(kind, mine, 1, metric=metric)[0])
         for group, mine in labels.groupby(groups_train.to_numpy())
         if len(mine) >= min_rows
     }
-    return np.array([own.get(group, common) for group in groups], dtype=np.float64)
+    return np.array([own.get(group, shared) for group in groups], dtype=np.float64)
 
 
 def _binary(labels: Array) -> list[float]:

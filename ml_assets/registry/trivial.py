@@ -63,10 +63,10 @@ def baseline_answers(
             metric=config.kpi.metric,
             min_rows=config.baseline.min_rows,
         )
-    return _with_common_ends(config.training, labels.to_numpy(dtype=np.float64), every)
+    return _with_shared_ends(config.training, labels.to_numpy(dtype=np.float64), every)
 
 
-def _with_common_ends(training: Training, labels: Array, every: Array) -> Array:
+def _with_shared_ends(training: Training, labels: Array, every: Array) -> Array:
     """The answers that come after those to `labels`, with intervals where models have them."""
     answers = every[len(labels) :]
     if training.interval is None:

@@ -50,14 +50,14 @@ class Intervals:
     Attributes:
         coverage: Share of labels inside.
         scale: On `label` a reach is in the label's unit; on `log` it is the logarithm of a factor.
-        common: For rows without a group of their own.
+        shared: For rows without a group of their own.
         by: The feature that says which group a row is in; None where there are no groups.
         groups: Those that have a reach of their own.
     """
 
     coverage: float
     scale: Scale
-    common: Reach
+    shared: Reach
     by: str | None = None
     groups: Mapping[str, Reach] = field(default_factory=dict)
 
@@ -108,14 +108,14 @@ class Intervals:
         return cls(
             coverage=declared.coverage,
             scale=scale,
-            common=_reach(distances, declared.coverage),
+            shared=_reach(distances, declared.coverage),
             by=declared.by,
             groups=own,
         )
 
     def around(self, value: float, group: object) -> PredictionInterval:
-        """The interval around one answer; a group that is not known has the common reach."""
-        reach = (self.groups.get(group, self.common) if group else self.common).reach  # type: ignore[call-overload]
+        """The interval around one answer; a group that is not known has the shared reach."""
+        reach = (self.groups.get(group, self.shared) if group else self.shared).reach  # type: ignore[call-overload]
         if self.scale == "log":
             factor = math.exp(reach)
             return PredictionInterval(value / factor, value * factor, self.coverage)

@@ -36,8 +36,8 @@ def test_reaches_to_the_rank_that_finite_samples_need(percent, rows):
         return
     found = calibrated(distances, np.zeros(rows), coverage=percent / 100)
 
-    assert found.common.reach == rank
-    assert found.common.rows == rows
+    assert found.shared.reach == rank
+    assert found.shared.rows == rows
 
 
 @given(percent=PERCENT)
@@ -78,10 +78,10 @@ def test_holds_as_many_labels_in_each_group(rng):
     inside = (ends[:, 1] <= y[20_000:]) & (y[20_000:] <= ends[:, 2])
     for group in scatter:
         assert inside[groups[20_000:] == group].mean() == pytest.approx(0.9, abs=0.015)
-    assert found.groups["quiet"].reach < found.common.reach < found.groups["loud"].reach
+    assert found.groups["quiet"].reach < found.shared.reach < found.groups["loud"].reach
 
 
-def test_gives_the_common_reach_to_groups_that_are_small_unknown_or_missing(rng):
+def test_gives_the_shared_reach_to_groups_that_are_small_unknown_or_missing(rng):
     groups = np.repeat(["large", "small", ""], [200, 40, 10])
     found = calibrated(rng.normal(size=250), np.zeros(250), groups, min_rows=50)
 

@@ -127,7 +127,7 @@ class TestCalibratingRows:
         after = trained(FLATS, home, learned_from(FLATS, home, rows)).winner
 
         assert freeze(before.pipeline) == freeze(after.pipeline)
-        assert after.intervals.common.reach > 1.5 * before.intervals.common.reach
+        assert after.intervals.shared.reach > 1.5 * before.intervals.shared.reach
 
     def test_are_the_same_in_batches_on_disk(self, home, rows):
         training_set = learned_from(FLATS, home, rows)
@@ -165,7 +165,7 @@ def test_intervals_hold_nine_of_ten_prices_that_nobody_saw(home):
     ends = found.intervals.with_ends(found.pipeline.predict(test), test["location"].tolist())
 
     held = measure(["coverage"], test["label"], ends)["coverage"]
-    error = (0.9 * 0.1 * (1 / len(test) + 1 / found.intervals.common.rows)) ** 0.5
+    error = (0.9 * 0.1 * (1 / len(test) + 1 / found.intervals.shared.rows)) ** 0.5
     assert held == pytest.approx(0.9, abs=3 * error)
 
 
@@ -269,7 +269,7 @@ def test_goes_on_from_a_model_with_intervals_of_rows_that_are_new(home, rng):
     second = trained(problem, home, later, parent=parent).winner
 
     assert isinstance(second.pipeline.named_steps["model"], LogTarget)
-    assert second.intervals.common.rows < later.rows["validation"]
+    assert second.intervals.shared.rows < later.rows["validation"]
     assert second.intervals != first.intervals
 
 

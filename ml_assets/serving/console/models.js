@@ -87,9 +87,9 @@ function fact(name, ...values) {
   return [h("dt", {}, name), h("dd", {}, ...values)];
 }
 
-function intervals({ coverage, by, groups, common }) {
+function intervals({ coverage, by, groups, shared }) {
   const own = Object.keys(groups).length;
-  return `hold ${share(coverage)}; ${by ? `${count(own, "width")} by ${words(by)}, and a common one` : "one width"}, by ${count(common.rows, "row")}`;
+  return `hold ${share(coverage)}; ${by ? `${count(own, "width")} by ${words(by)}, and a shared one` : "one width"}, by ${count(shared.rows, "row")}`;
 }
 
 function localModels(rows) {
