@@ -60,7 +60,7 @@ class TestAnswers:
         assert values(predictor.predict(typed)) == values(predictor.predict(rows))
 
     def test_decide_by_the_threshold(self, predictor, rows):
-        for value, decision in predictor.predict(rows):
+        for value, decision, _ in predictor.predict(rows):
             assert decision is (value >= 0.5)
 
     def test_tell_what_the_model_read(self, predictor, rows):
