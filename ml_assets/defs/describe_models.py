@@ -8,7 +8,6 @@ import dagster as dg
 
 from ml_assets.defs import metadata
 from ml_assets.defs.events import Said
-from ml_assets.evaluation.comparison import plain
 from ml_assets.fingerprint import fingerprint
 from ml_assets.problem import Problem
 from ml_assets.storage import Home
@@ -74,6 +73,8 @@ def _around(version: "ModelVersion") -> Said:
 
 def kpi_sentence(problem: Problem, done: "Evaluation") -> str:
     """The KPI beside the baseline's."""
+    from ml_assets.evaluation.comparison import plain
+
     kpi = problem.config.kpi.metric
     own, trivial = done.metrics["test"][kpi], done.metrics["baseline"][kpi]
     return f"{done.version}: {kpi} {plain(own)} on {done.rows:,} test rows; baseline {plain(trivial)}."
