@@ -62,7 +62,7 @@ def _plain(encoder: object) -> object:
 
 def _as(estimator: BaseEstimator, kind: type[BaseEstimator]) -> Any:
     """An object of a class of which the class of `estimator` is an heir, with all it has learned."""
-    made = kind.__new__(kind)
+    made: Any = object.__new__(kind)
     vars(made).update(vars(estimator))
     return made
 
