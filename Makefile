@@ -20,7 +20,7 @@ demo: $(BIN)/.installed   ## Install, then run the complaints problem end to end
 	$(BIN)/ml-assets demo
 
 test: $(BIN)/.installed   ## Install, then run the whole test suite
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(BIN)/.installed  ## Linters, types and Dagster's own check of the definitions
 	$(BIN)/ruff check .

@@ -21,6 +21,12 @@ SERVER_USERS = ("postgres", "nobody")
 """Postgres refuses to run as root; root starts it as the first of these that exists."""
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first: at the end no process is left alone with one of them."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from ml_assets.defs.waiting import Waiting
 
 
-def automation(declared: Declared) -> dg.Definitions:
-    """Jobs, schedules and sensors of a problem."""
+def automation(declared: Declared, *, look_seconds: int = SENSOR_SECONDS) -> dg.Definitions:
+    """Jobs, schedules and sensors of a problem; these look every so many seconds."""
     all_jobs = jobs(declared)
     return dg.Definitions(
         jobs=[*all_jobs, approve_job(declared)],
@@ -41,9 +41,9 @@ def automation(declared: Declared) -> dg.Definitions:
             if cron is not None
         ],
         sensors=[
-            _source_sensor(declared),
-            feedback_sensor(declared, all_jobs),
-            predictions_sensor(declared),
+            _source_sensor(declared, look_seconds),
+            feedback_sensor(declared, all_jobs, look_seconds),
+            predictions_sensor(declared, look_seconds),
         ],
     )
 
@@ -80,13 +80,13 @@ def _schedule(declared: Declared, name: str, cron: str) -> dg.ScheduleDefinition
     return retraining
 
 
-def _source_sensor(declared: Declared) -> dg.SensorDefinition:
+def _source_sensor(declared: Declared, look_seconds: int) -> dg.SensorDefinition:
     """Look at the sources, and ask for the chain over what is new or was revised."""
 
     @dg.sensor(
         name=f"{declared.name}_source",
         job_name=refresh_job(declared),
-        minimum_interval_seconds=SENSOR_SECONDS,
+        minimum_interval_seconds=look_seconds,
         description="Sees new and revised source files, and partitions left behind.",
     )
     def source(

@@ -43,16 +43,19 @@ def materialized(
     Evaluations go through as they are. So does what `made` raises, and then the step has no output.
     """
     pointers = _newest_events(context)
+    shown = {
+        key: context.instance.get_materialized_partitions(key)
+        for key in context.selected_asset_keys
+    }
     for each in made:
         if isinstance(each, dg.AssetCheckEvaluation):
             yield each
             continue
         tags = _version_tags(context, each, pointers)
+        is_shown = each.partition in shown.get(each.key, ())
+        said = _said_before(context, each, tags) if is_shown else None
         yield dg.AssetMaterialization(
-            each.key,
-            partition=each.partition,
-            metadata=_said_before(context, each, tags) or each.describe(),
-            tags=tags,
+            each.key, partition=each.partition, metadata=said or each.describe(), tags=tags
         )
     for key in sorted(context.selected_asset_keys):
         yield silent_output(context.assets_def.get_output_name_for_asset_key(key))

@@ -16,7 +16,6 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 
 from ml_assets.defs.asking import (
     REASON_TAG,
-    SENSOR_SECONDS,
     TRIGGER_TAG,
     WHO_TAG,
     asked_before,
@@ -37,7 +36,7 @@ Asked = dg.RunRequest | str
 
 
 def feedback_sensor(
-    declared: Declared, jobs: Sequence[UnresolvedAssetJobDefinition]
+    declared: Declared, jobs: Sequence[UnresolvedAssetJobDefinition], look_seconds: int
 ) -> dg.SensorDefinition:
     """The sensor of a problem, which starts some of its jobs."""
     started = {feedback_job(declared), retrain_job(declared)}
@@ -45,7 +44,7 @@ def feedback_sensor(
     @dg.sensor(
         name=f"{declared.name}_feedback",
         jobs=[job for job in jobs if job.name in started],
-        minimum_interval_seconds=SENSOR_SECONDS,
+        minimum_interval_seconds=look_seconds,
         description="Seals feedback whose label delay has passed, and retrains by the policy.",
     )
     def feedback(context: dg.SensorEvaluationContext, home: HomeResource) -> dg.SensorResult:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from ml_assets.defs import describe_feedback
-from ml_assets.defs.asking import SENSOR_SECONDS, WHO_TAG, asked_before
+from ml_assets.defs.asking import WHO_TAG, asked_before
 from ml_assets.defs.data import held
 from ml_assets.defs.events import Event, Made, materialized
 from ml_assets.defs.jobs import predict_job
@@ -54,13 +54,13 @@ def predictions_assets(declared: Declared) -> list[dg.AssetsDefinition]:
     return [predictions]
 
 
-def predictions_sensor(declared: Declared) -> dg.SensorDefinition:
+def predictions_sensor(declared: Declared, look_seconds: int) -> dg.SensorDefinition:
     """Ask for answers to the partitions that the champion has not learned from."""
 
     @dg.sensor(
         name=f"{declared.name}_predictions",
         job_name=predict_job(declared),
-        minimum_interval_seconds=SENSOR_SECONDS,
+        minimum_interval_seconds=look_seconds,
         description="Sees validated partitions that are new to the champion, to be answered.",
     )
     def predictions(

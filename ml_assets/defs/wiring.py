@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ml_assets.defs.asking import SENSOR_SECONDS
 from ml_assets.defs.automation import automation
 from ml_assets.defs.checks import data_checks
 from ml_assets.defs.data import data_assets
@@ -14,13 +15,16 @@ from ml_assets.defs.serving_checks import serving_checks
 from ml_assets.problem import Declared
 
 
-def definitions_of(*declared: Declared) -> dg.Definitions:
-    """Everything of some problems, and what they share."""
+def definitions_of(*declared: Declared, look_seconds: int = SENSOR_SECONDS) -> dg.Definitions:
+    """Everything of some problems, and what they share; sensors look every so many seconds."""
     shared = dg.Definitions(resources={"home": HomeResource()}, executor=dg.in_process_executor)
-    return dg.Definitions.merge(shared, *(problem_definitions(each) for each in declared))
+    own = (problem_definitions(each, look_seconds=look_seconds) for each in declared)
+    return dg.Definitions.merge(shared, *own)
 
 
-def problem_definitions(declared: Declared) -> dg.Definitions:
+def problem_definitions(
+    declared: Declared, *, look_seconds: int = SENSOR_SECONDS
+) -> dg.Definitions:
     """Assets, checks, jobs, schedules and sensors of one problem."""
     own = dg.Definitions(
         assets=[
@@ -36,4 +40,4 @@ def problem_definitions(declared: Declared) -> dg.Definitions:
             *serving_checks(declared),
         ],
     )
-    return dg.Definitions.merge(own, automation(declared))
+    return dg.Definitions.merge(own, automation(declared, look_seconds=look_seconds))

@@ -82,7 +82,7 @@ class Lake:
         Costs what the live partitions cost to list, however long the history is.
         """
         opened = self._open(table, version)
-        return {} if opened is None else states(opened)
+        return {} if opened is None else dict(states(opened))
 
     def version(self, table: str) -> int | None:
         """Number of the newest commit; None when there is no table."""
@@ -362,12 +362,13 @@ def _readable(
 
 def _chosen(opened: OpenTable, table: str, partitions: Sequence[str] | None) -> list[LiveFile]:
     """The files of `partitions`, sorted by key; of all by default."""
-    files = live_files(opened, table)
-    wanted = sorted(files if partitions is None else set(partitions))
-    if missing := [key for key in wanted if key not in files]:
+    there = states(opened)
+    wanted = sorted(there if partitions is None else set(partitions))
+    if missing := [key for key in wanted if key not in there]:
         raise TableNotFound(
-            f"{table} has no partition {_some(missing)}. It has {len(files):,}: {_some(list(files))}."
+            f"{table} has no partition {_some(missing)}. It has {len(there):,}: {_some(list(there))}."
         )
+    files = live_files(opened, table, None if partitions is None else wanted)
     return [files[key] for key in wanted]
 
 

@@ -5,13 +5,14 @@ the list of live files alone says what every partition is; the history is never 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -124,6 +125,7 @@ def commit_replacement(opened: OpenTable, replacement: Replacement) -> None:
         deltalake.exceptions.CommitFailedError: If somebody else made the next version.
     """
     state, merged = replacement.state, merged_schema(own_columns(opened), replacement.schema)
+    version, before = opened.version(), states(opened)
     operation = "write" if merged is not None else "restart"
     note = {
         "act": "delete" if replacement.is_deletion else operation,
@@ -144,10 +146,22 @@ def commit_replacement(opened: OpenTable, replacement: Replacement) -> None:
         None if merged is None else [("partition", "=", state.partition)],
         commit_properties=CommitProperties(custom_metadata=note, max_commit_retries=0),
     )
+    # Nobody came between, so what is live now need not be read again.
+    now = {} if merged is None else dict(before)
+    now.pop(state.partition, None)
+    if not replacement.is_deletion:
+        now[state.partition] = state
+    opened.known = version + 1, dict(sorted(now.items()))
 
 
-def states(opened: OpenTable) -> dict[str, PartitionState]:
+def states(opened: OpenTable) -> Mapping[str, PartitionState]:
     """What every live partition is, sorted by key."""
+    if opened.known is None or opened.known[0] != opened.version():
+        opened.known = opened.version(), _states(opened)
+    return opened.known[1]
+
+
+def _states(opened: OpenTable) -> dict[str, PartitionState]:
     actions = _live(opened)
     names = [f"partition.{key}" for key in KEYS]
     names += ["num_records", "size_bytes", "modification_time"]
@@ -158,9 +172,14 @@ def states(opened: OpenTable) -> dict[str, PartitionState]:
     return dict(sorted(found.items()))
 
 
-def live_files(opened: OpenTable, table: str) -> dict[str, LiveFile]:
-    """The file of every live partition, sorted by key; paths are the lake's."""
+def live_files(
+    opened: OpenTable, table: str, partitions: Iterable[str] | None = None
+) -> dict[str, LiveFile]:
+    """The file of every live partition, or of those of some, sorted by key; paths are the lake's."""
     actions = _live(opened)
+    if partitions is not None:
+        wanted = pa.array(partitions, pa.string())
+        actions = actions.filter(pc.is_in(actions["partition.partition"], wanted))
     keys = actions["partition.partition"].to_pylist()
     paths = (unquote(path) for path in actions["path"].to_pylist())
     files = (LiveFile(f"{table}/{path}", key) for path, key in zip(paths, keys, strict=True))

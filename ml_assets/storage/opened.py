@@ -6,19 +6,27 @@ Opening a table reads its whole log, which is a tenth of a small partition's wor
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
+
+if TYPE_CHECKING:
+    from ml_assets.storage.ledger import PartitionState
 
 SAID = ["path", "size_bytes", "modification_time", "num_records", "partition"]
 """What is read of a file's line in the log; its statistics would cost most of the time."""
 
 
 class OpenTable(DeltaTable):
-    """A table that remembers which files are live at the version that it is at."""
+    """A table that remembers which files are live at the version that it is at.
 
+    Attributes:
+        known: A version, and what every partition was then; see `ledger.states`.
+    """
+
+    known: "tuple[int, Mapping[str, PartitionState]] | None" = None
     _live: tuple[int, pa.Table] | None = None
 
     def live(self) -> pa.Table:

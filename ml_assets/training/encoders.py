@@ -19,10 +19,11 @@ from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import TruncatedSVD
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from ml_assets.errors import TrainingError
 from ml_assets.problem.config import Encoder
+from ml_assets.training.columns import Columns, OneHotOfDistinct
 from ml_assets.training.text import FastTfidf, HashedText
 
 Family = Literal["sparse", "dense"]
@@ -151,7 +152,7 @@ def column_transformer(
     if by is not None:
         steps.insert(0, (GROUP, OrdinalEncoder(**DEFAULTS["ordinal"]), [by]))
     threshold = 1.0 if family == "sparse" else 0.0
-    return ColumnTransformer(steps, sparse_threshold=threshold, verbose_feature_names_out=True)
+    return Columns(steps, sparse_threshold=threshold, verbose_feature_names_out=True)
 
 
 def known_options(kind: str) -> list[str]:
@@ -165,7 +166,7 @@ def known_options(kind: str) -> list[str]:
 
 
 ENCODERS: dict[str, Callable[..., BaseEstimator]] = {
-    "one_hot": OneHotEncoder,
+    "one_hot": OneHotOfDistinct,
     "ordinal": OrdinalEncoder,
     "hash": HashedCategory,
     "tfidf": FastTfidf,

@@ -13,6 +13,7 @@ import warnings
 import zlib
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -26,6 +27,8 @@ from ml_assets.errors import TrainingError
 
 CHUNK_ROWS = 2_000
 """Texts that are cut into words at a time, so that their bytes stay in the processor's cache."""
+
+THREADS = 2
 
 WORD = re.compile(rb"[0-9a-z_\x80-\xff]{2,}")
 SIGN = re.compile(rb"\xc2[\x80-\xbf]|\xe2\x80[\x80-\xbf]")
@@ -61,11 +64,10 @@ def cut(texts: Texts) -> Words:
     """Cut texts into words; the same words as `words_of`, for whole columns."""
     column = pa.chunked_array([pa.array(texts, pa.large_string(), from_pandas=True)])
     whole = pc.fill_null(column, "").combine_chunks()
-    chunks = [
-        _cut_chunk(whole.slice(at, CHUNK_ROWS)) for at in range(0, len(whole), CHUNK_ROWS)
-    ]
-    lengths = [pc.list_value_length(chunk).to_numpy() for chunk in chunks]
-    found = [chunk.flatten().dictionary_encode() for chunk in chunks]
+    pieces = _cut_chunks(
+        [whole.slice(at, CHUNK_ROWS) for at in range(0, len(whole), CHUNK_ROWS)]
+    )
+    lengths, found = [each.lengths for each in pieces], [each.words for each in pieces]
     empty = pa.array([], pa.large_string()).dictionary_encode()
     unified = pa.chunked_array([empty, *found]).unify_dictionaries()
     numbers = np.concatenate([chunk.indices.to_numpy() for chunk in unified.chunks])
@@ -267,8 +269,23 @@ def hashed(texts: Iterator[str], columns: int) -> np.ndarray:
     return np.array(found, dtype=np.int32)
 
 
-def _cut_chunk(texts: pa.Array) -> pa.Array:
-    """Lists of the words of each text, those of one byte included."""
+class _Piece(NamedTuple):
+    """Some texts cut into words, those of one byte included."""
+
+    lengths: np.ndarray
+    """Words of each text."""
+    words: pa.DictionaryArray
+
+
+def _cut_chunks(chunks: list[pa.Array]) -> list[_Piece]:
+    """Cut several at a time, since Arrow and NumPy let others run while they work."""
+    if len(chunks) < THREADS:
+        return [_cut_chunk(chunk) for chunk in chunks]
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(_cut_chunk, chunks))
+
+
+def _cut_chunk(texts: pa.Array) -> _Piece:
     starts = np.frombuffer(texts.buffers()[1], np.int64)[
         texts.offset : texts.offset + len(texts) + 1
     ]
@@ -284,9 +301,11 @@ def _cut_chunk(texts: pa.Array) -> pa.Array:
         for step in range(length):
             plain[places + step] = SPACE
     offsets = pa.py_buffer(starts - starts[0])
-    return pc.ascii_split_whitespace(
+    lists = pc.ascii_split_whitespace(
         pa.LargeStringArray.from_buffers(len(texts), offsets, pa.py_buffer(plain))
     )
+    lengths = pc.list_value_length(lists).to_numpy()
+    return _Piece(lengths, lists.flatten().dictionary_encode())
 
 
 def _byte_table() -> np.ndarray:
@@ -303,9 +322,9 @@ BYTES = _byte_table()
 
 
 def _without_single_bytes(words: Words) -> Words:
-    long = (pc.binary_length(words.vocabulary).to_numpy() > 1)[words.numbers]
-    before = np.concatenate([[0], np.cumsum(long)])
-    return words._replace(numbers=words.numbers[long], starts=before[words.starts])
+    long = np.flatnonzero((pc.binary_length(words.vocabulary).to_numpy() > 1)[words.numbers])
+    starts = np.searchsorted(long, words.starts)
+    return words._replace(numbers=words.numbers[long], starts=starts)
 
 
 def _sorted(words: Words) -> Words:
@@ -356,10 +375,9 @@ def _counts(
     for at in range(0, max(len(starts) - 1, 1), CHUNK_ROWS):
         bounds = starts[at : at + CHUNK_ROWS + 1]
         here = np.column_stack([each[bounds[0] : bounds[-1]] for each in columns]).ravel()
-        known = here != NONE
-        before = np.concatenate([[0], np.cumsum(known)])
-        indptr = before[(bounds - bounds[0]) * len(columns)]
-        parts = (np.ones(int(before[-1]), np.int32), here[known].astype(np.int32), indptr)
+        known = np.flatnonzero(here != NONE)
+        indptr = np.searchsorted(known, (bounds - bounds[0]) * len(columns))
+        parts = (np.ones(len(known), np.int32), here[known].astype(np.int32), indptr)
         counts = sp.csr_matrix(parts, shape=(len(bounds) - 1, width))
         counts.sum_duplicates()
         yield counts
@@ -396,9 +414,8 @@ def _stacked(chunks: Iterator[sp.csr_matrix]) -> sp.csr_matrix:
 def _columns(counts: sp.csr_matrix, kept: np.ndarray) -> sp.csr_matrix:
     """Some columns of a matrix, in their order."""
     renumbered = np.where(kept, np.cumsum(kept) - 1, NONE)[counts.indices]
-    known = renumbered != NONE
-    before = np.concatenate([[0], np.cumsum(known)])
-    parts = (counts.data[known], renumbered[known], before[counts.indptr])
+    known = np.flatnonzero(renumbered != NONE)
+    parts = (counts.data[known], renumbered[known], np.searchsorted(known, counts.indptr))
     return sp.csr_matrix(parts, shape=(counts.shape[0], int(kept.sum())))
 
 

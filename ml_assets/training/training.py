@@ -24,6 +24,7 @@ from ml_assets.fingerprint import fingerprint, library_versions, source_hash
 from ml_assets.problem import Problem
 from ml_assets.progress import track
 from ml_assets.storage import Home
+from ml_assets.training.columns import plain
 from ml_assets.training.continuation import continue_model
 from ml_assets.training.encoders import Family, column_transformer
 from ml_assets.training.epochs import (
@@ -308,7 +309,7 @@ def _refit(run: Run, best: Competitor) -> Fitted:
     return Fitted(
         estimator=best.name,
         kind=best.kind,
-        pipeline=Pipeline([("encode", encoder), ("model", fit.model)]),
+        pipeline=Pipeline([("encode", plain(encoder)), ("model", fit.model)]),
         hyperparameters=hyperparameters_of(fit.model),
         seconds=fit.seconds,
         curve=best.curve,

@@ -133,7 +133,8 @@ def cramers_v(categories: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     (across, high), (along, wide) = (_coded(each) for each in (categories, labels))
     counts = np.bincount(across * wide + along, minlength=high * wide).reshape(high, wide)
     expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / max(rows, 1.0)
-    if min(high, wide) < 2 or rows < 2:  # noqa: PLR2004 - one category goes with nothing
+    # One category goes with nothing; and if every row has its own, all of it is chance.
+    if min(high, wide) < 2 or max(high, wide) == rows:  # noqa: PLR2004
         return 0.0
     spread = float(((counts - expected) ** 2 / expected).sum()) / rows
     by_chance = (high - 1) * (wide - 1) / (rows - 1)

@@ -297,12 +297,13 @@ def _noise(
         n for n in problem.known_columns if n not in (problem.entity_id, problem.event_time)
     ]
     same = pd.util.hash_pandas_object(df[names], index=False)
-    repeated = same.duplicated(keep=False)
-    labels = target.groupby(same.to_numpy())
+    again = same.duplicated(keep=False).to_numpy()
+    twins = target[again]
+    labels = twins.groupby(same[again].to_numpy())
     differ = labels.transform("min") != labels.transform("max")
     return Noise(
-        repeated_rows=int(repeated.sum()),
-        contradicting_rows=int((repeated & differ & target.notna()).sum()),
+        repeated_rows=int(again.sum()),
+        contradicting_rows=int((differ & twins.notna()).sum()),
         quarantine_rate=quarantine_rate,
     )
 

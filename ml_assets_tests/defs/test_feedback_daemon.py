@@ -46,7 +46,7 @@ def wait_closely(has_come, log):
     deadline = time.monotonic() + WORK_SECONDS
     while not has_come():
         assert time.monotonic() < deadline, log.read_text()[-4_000:]
-        time.sleep(0.01)
+        time.sleep(0.02)
 
 
 def live(home):
@@ -68,13 +68,13 @@ def test_each_batch_is_learned_from_exactly_once(opened):
     after_tick = (len(live(home)), trained(home))
     with killed(DAEMON, home) as log:
         wait_until(lambda: trained(home) == known + 1, WORK_SECONDS, log)
-        wait_until(lambda: all_finished(home), WORK_SECONDS, log)
+        wait_until_finished(home, log)
         label_some(home, seed=2)
         wait_closely(lambda: len(live(home)) == 2, log)
     after_run = trained(home)
     with started(DAEMON, home) as log:
         wait_until(lambda: trained(home) == known + 2, WORK_SECONDS, log)
-        wait_until(lambda: all_finished(home), WORK_SECONDS, log)
+        wait_until_finished(home, log)
 
     assert after_tick == (0, known)
     assert after_run == known + 1
@@ -110,8 +110,11 @@ def runs(home):
         return instance.get_runs()
 
 
-def all_finished(home):
-    return all(run.is_finished for run in runs(home))
+def wait_until_finished(home, log):
+    with instance_of(home.path) as instance:
+        wait_until(
+            lambda: all(run.is_finished for run in instance.get_runs()), WORK_SECONDS, log
+        )
 
 
 def successes(home):

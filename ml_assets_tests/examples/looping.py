@@ -6,4 +6,4 @@ from ml_assets.defs.wiring import definitions_of
 
 EAGER = declared_with(LOOP, retraining={"min_new_labels": 1})
 
-defs = definitions_of(EAGER)
+defs = definitions_of(EAGER, look_seconds=1)

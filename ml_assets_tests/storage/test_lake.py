@@ -22,6 +22,9 @@ KEYS = st.text(
     max_size=12,
 )
 
+ACTS = ("write", "other type", "delete", "by another")
+"""What may happen to a partition."""
+
 
 def commit(run_id="run-1", *, fingerprint="made", code_hash="code"):
     return Commit(run_id=run_id, code_hash=code_hash, fingerprint=fingerprint)
@@ -334,6 +337,32 @@ class TestReading:
             other.write("loans/raw", f"2015-0{number + 4}", rows_of(number), commit=commit())
 
             assert lake.read("loans/raw", columns=["amount"]).num_rows == number + 2
+
+    @settings(
+        max_examples=15,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+    @given(
+        acts=st.lists(
+            st.tuples(st.sampled_from("cab"), st.sampled_from(ACTS)), min_size=2, max_size=8
+        )
+    )
+    def test_knows_after_every_write_what_a_newcomer_reads(self, tmp_path, acts):
+        url = tempfile.mkdtemp(dir=tmp_path)
+        writing, another = Lake(url), Lake(url)
+
+        for number, (partition, act) in enumerate(acts):
+            lake = another if act == "by another" else writing
+            if act == "delete":
+                lake.delete(TABLE, partition, commit=commit())
+            else:
+                amount = str(number) if act == "other type" else number
+                lake.write(TABLE, partition, pa.table({"amount": [amount]}), commit=commit())
+
+            live = list(Lake(url).partitions(TABLE).items())
+            assert list(writing.partitions(TABLE).items()) == live
+            assert list(another.partitions(TABLE).items()) == live
 
     def test_is_not_taken_in_by_another_table_at_the_same_place(self, tmp_path):
         lake, other = on_disk(tmp_path), on_disk(tmp_path)

@@ -199,6 +199,13 @@ def test_association_by_chance_is_near_zero_however_many_categories(rng):
     assert cramers_v(pd.Series(["same"] * 2_000), labels) == 0.0
 
 
+@pytest.mark.parametrize("rows", [0, 1, 2, 20])
+def test_names_that_occur_once_each_go_with_nothing(rows):
+    names, labels = [f"name {row}" for row in range(rows)], [row % 2 for row in range(rows)]
+
+    assert cramers_v(names, labels) == 0.0
+
+
 class TestLabelsOfARegression:
     @pytest.fixture
     def described(self, home):
