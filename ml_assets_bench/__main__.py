@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ml_assets_bench import chain, duplicates, gate, growth, promotion, serving
+from ml_assets_bench import chain, duplicates, gate, growth, promotion, serving, slices
 
 CACHE = Path.home() / ".cache" / "ml_assets_bench"
 
@@ -19,11 +19,15 @@ def main() -> None:
         "duplicates": "planted duplicates: found, missed, and how long it takes",
         "growth": "time and memory from raw to validated, by rows",
         "promotion": "how often challengers pass that are no better, and that are",
+        "slices": "metrics of 199 slices beside numpy by hand and fairlearn",
         "all": "everything above",
     }.items():
         command = commands.add_parser(name, help=text)
         command.add_argument("--rows", type=int, default=100_000)
         command.add_argument("--repeats", type=int, default=3)
+        if name in {"slices", "all"}:
+            command.add_argument("--folder", type=Path, default=CACHE, help="of environments")
+            command.add_argument("--alone", action="store_true", help="without fairlearn")
     served = commands.add_parser("serving", help="the service beside MLflow's and BentoML's")
     served.add_argument("--folder", type=Path, default=CACHE, help="of the peers' environments")
     served.add_argument("--seconds", type=float, default=5.0, help="of each load")
@@ -49,6 +53,8 @@ def main() -> None:
         promotion.measure()
     if asked.name in {"duplicates", "all"}:
         duplicates.measure(repeats=asked.repeats)
+    if asked.name in {"slices", "all"}:
+        slices.measure(asked.folder, asked.rows, asked.repeats, peers=not asked.alone)
     if asked.name in {"growth", "all"}:
         growth.measure()
 

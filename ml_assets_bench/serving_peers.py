@@ -5,7 +5,6 @@ its command says, since the question is what one core does.
 """
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +12,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-import venv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,13 +20,12 @@ from typing import NamedTuple
 import orjson
 
 from ml_assets.fingerprint import library_versions
+from ml_assets_bench.environments import environment
 from ml_assets_bench.serving_client import Target
 from ml_assets_bench.serving_model import Asked
 
 SAME = ("scikit-learn", "numpy", "pandas", "scipy", "skops")
 """Libraries that the peers have in the version that is installed here."""
-
-DONE = "installed"
 
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0
@@ -129,9 +126,7 @@ def install(folder: Path) -> None:
     versions = library_versions(*SAME)
     pinned = [f"{name}=={versions[name]}" for name in SAME]
     for name in ("mlflow", "bentoml"):
-        if not (folder / name / DONE).exists():
-            print(f"Making an environment for {name}, once.", flush=True)
-            _environment(folder / name, [name, *pinned])
+        environment(folder / name, [name, *pinned])
 
 
 def version(folder: Path, name: str) -> str:
@@ -176,32 +171,24 @@ def _processes() -> tuple[dict[int, int], dict[int, int]]:
     return parents, ticks
 
 
-def _environment(folder: Path, packages: list[str]) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    venv.create(folder, with_pip=True)
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, *packages], check=True)
-    (folder / DONE).touch()
-
-
-def _mlflow(environment: Path, model: Path, port: int) -> list[str]:
+def _mlflow(own: Path, model: Path, port: int) -> list[str]:
     saved = model / "mlflow_model"
     if not saved.exists():
-        python = str(environment / "bin" / "python")
+        python = str(own / "bin" / "python")
         command = [python, "-c", SAVE_MLFLOW, str(model / "pipeline.skops"), str(saved)]
         subprocess.run(command, check=True, cwd=model, capture_output=True)
     options = ["--env-manager", "local", "--workers", "1", "--host", "127.0.0.1"]
     # MLflow starts its server by a shell that looks for uvicorn on the path.
-    path = f"{environment / 'bin'}:{os.environ['PATH']}"
-    mlflow = str(environment / "bin" / "mlflow")
+    path = f"{own / 'bin'}:{os.environ['PATH']}"
+    mlflow = str(own / "bin" / "mlflow")
     serve = [mlflow, "models", "serve", "-m", str(saved), "--port", str(port), *options]
     return ["env", f"PATH={path}", *serve]
 
 
-def _bentoml(environment: Path, model: Path, port: int) -> list[str]:
+def _bentoml(own: Path, model: Path, port: int) -> list[str]:
     source = BENTO_SERVICE.format(file=str(model / "pipeline.skops"))
     (model / "bento_service.py").write_text(source, encoding="utf-8")
-    bentoml = str(environment / "bin" / "bentoml")
+    bentoml = str(own / "bin" / "bentoml")
     at = ["--host", "127.0.0.1", "--port", str(port)]
     return [bentoml, "serve", "bento_service:Complaints", *at]
 

@@ -53,7 +53,11 @@ class Grouping:
         """Sums of `terms` (n rows, k columns) in each slice: shape (slices, k)."""
         if self.slices == 1:
             return terms.sum(axis=0, keepdims=True)
-        return np.add.reduceat(terms[self.order], self.starts, axis=0)
+        # Counting needs no copy of the terms in another order, as a reduction would.
+        return np.stack([self._sum(column) for column in terms.T], axis=1)
+
+    def _sum(self, values: Array) -> Array:
+        return np.bincount(self.codes, weights=values, minlength=self.slices)
 
     def _sorted(self, order: Indices) -> Indices:
         """Sort by slice and keep `order` inside it; 16 bits let numpy count instead of compare."""
