@@ -12,6 +12,7 @@ MLAssetsError
 │   ├── StoreOverloaded    more waits to be written than the store keeps up with
 │   └── ArtifactError      a bundle is missing or is not what its name says
 ├── TrainingError          a model cannot be trained as declared
+│   └── ProtectedFeature   a protected attribute, or what stands for one, is among the features
 ├── RegistryError          the registry cannot do what was asked
 │   ├── VersionNotFound
 │   ├── NotPromotable
@@ -79,6 +80,10 @@ class ArtifactError(StorageError):
 
 class TrainingError(MLAssetsError):
     """A model cannot be trained as declared."""
+
+
+class ProtectedFeature(TrainingError):  # noqa: N818 - named after what happened
+    """A protected attribute, or what stands for one, is among the features."""
 
 
 class RegistryError(MLAssetsError):

@@ -226,6 +226,90 @@ def refuse_release(
 
 
 @app.command()
+def analyse(
+    problem: ProblemArgument,
+    *,
+    version: VersionOption = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Slice by a column, or by several together: state*product. Give it often."
+        ),
+    ] = None,
+    section: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="metrics, threshold, slices, fairness, importance or learning; all by default."
+        ),
+    ] = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say how good a model is, where, for whom, and what it depends on.
+
+    Measured on its test rows, with intervals; the result is kept, and a second look is quick.
+    Slices are corrected for how many are looked at; --by looks at others than config.yaml says.
+    """
+    from ml_assets.cli.analysis import print_analysis, print_scan, read_analysis, read_scan
+    from ml_assets.cli.clock import now
+    from ml_assets.storage import Home
+
+    opened = Home.open(home)
+    if by:
+        print_scan(read_scan(problem, opened, version, by), as_json=json)
+    else:
+        found = read_analysis(problem, opened, version, now=now())
+        print_analysis(found, section or [], as_json=json)
+
+
+@app.command()
+def whatif(
+    problem: ProblemArgument,
+    *,
+    row: Annotated[
+        Path | None, typer.Option(help="File with one row as JSON; - reads standard input.")
+    ] = None,
+    prediction: Annotated[
+        str | None, typer.Option(help="Id of a prediction: its row, and the version it had.")
+    ] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="field=value; give it often.")
+    ] = None,
+    nearest: Annotated[
+        bool, typer.Option("--nearest", help="Find the smallest change that turns the answer.")
+    ] = False,
+    field: Annotated[
+        list[str] | None, typer.Option(help="That --nearest may change; by default any.")
+    ] = None,
+    target: Annotated[
+        float | None, typer.Option(help="Answer to be passed; by default the threshold.")
+    ] = None,
+    version: VersionOption = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Change fields of a row or of a served prediction, and see what the model says then.
+
+    Exit code 3: --nearest found no change that turns the answer.
+    """
+    from ml_assets.cli.what_if import Asked, print_answer, read_answer
+    from ml_assets.storage import Home
+
+    asked = Asked(
+        row=row,
+        prediction=prediction,
+        changes=tuple(change or ()),
+        nearest=nearest,
+        fields=tuple(field) if field else None,
+        target=target,
+        version=version,
+    )
+    answer = read_answer(problem, Home.open(home), asked)
+    print_answer(problem, answer, as_json=json)
+    raise typer.Exit(answer.exit_code)
+
+
+@app.command()
 def rollback(
     problem: ProblemArgument,
     *,

@@ -5,6 +5,7 @@ Only which slice a row is in. What is measured there, and whether it is worse th
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -86,7 +87,7 @@ def binned(values: pd.Series, *, bins: int = BINS) -> pd.Series:
     edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, bins + 1)))
     labels = [
         f"{_edge(low, values)} to {_edge(high, values)}"
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
+        for low, high in pairwise(edges.tolist())
     ]
     places = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(labels) - 1)
     found = pd.Series(np.array(labels, dtype=object)[places], index=values.index, dtype="str")

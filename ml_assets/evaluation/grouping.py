@@ -57,7 +57,8 @@ class Grouping:
         return np.stack([self._sum(column) for column in terms.T], axis=1)
 
     def _sum(self, values: Array) -> Array:
-        return np.bincount(self.codes, weights=values, minlength=self.slices)
+        found = np.bincount(self.codes, weights=values, minlength=self.slices)
+        return found.astype(np.float64, copy=False)
 
     def _sorted(self, order: Indices) -> Indices:
         """Sort by slice and keep `order` inside it; 16 bits let numpy count instead of compare."""

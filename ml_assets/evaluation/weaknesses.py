@@ -6,7 +6,7 @@ at (Benjamini and Hochberg), and the intervals hold all together (Bonferroni). A
 rows is not judged, and says so.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -220,7 +220,7 @@ def _findings(
     overall: float,
     *,
     confidence: float,
-) -> Iterator[SliceFinding]:
+) -> list[SliceFinding]:
     from scipy.special import stdtr, stdtrit
 
     if not measured:

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from ml_assets.evaluation.thresholds import CUSTOMARY
 from ml_assets.feedback.events import feedback_events, is_taken_back
 from ml_assets.feedback.log import LoggedPrediction, predictions
-from ml_assets.inference.predictor import THRESHOLD
 from ml_assets.problem import Problem
+from ml_assets.registry import champion
 from ml_assets.storage import Home
 
 NEWEST = 20_000
@@ -69,7 +70,8 @@ def review_queue(
         after: Where the page before ended.
     """
     home.store.ensure(predictions, feedback_events)
-    waiting = _waiting(problem, now)
+    threshold = threshold_in_force(problem, home)
+    waiting = _waiting(problem, now, threshold)
     behind = sa.true() if after is None else sa.tuple_(*waiting.c[:2]) > sa.tuple_(*after)
     some = sa.select(waiting).where(behind).order_by(*waiting.c[:2]).limit(limit + 1).subquery()
     columns = [predictions.c[name] for name in LoggedPrediction._fields]
@@ -87,6 +89,12 @@ def review_queue(
     return Queue(found, left, end)
 
 
+def threshold_in_force(problem: Problem, home: Home) -> float:
+    """From which probability on the champion decides for yes."""
+    answering = champion(problem, home)
+    return answering.manifest.decides_from if answering else CUSTOMARY
+
+
 def count_reviewed(problem: Problem, home: Home, *, since: datetime) -> int:
     """How many answers reviewers have labelled since a moment, without labels taken back."""
     home.store.ensure(feedback_events)
@@ -102,7 +110,7 @@ def count_reviewed(problem: Problem, home: Home, *, since: datetime) -> int:
         return connection.scalar(query) or 0
 
 
-def _waiting(problem: Problem, now: datetime) -> sa.Subquery:
+def _waiting(problem: Problem, now: datetime, threshold: float) -> sa.Subquery:
     """The whole queue: distance, id and sequence of every answer in it."""
     p = predictions.c
     newest = (
@@ -117,7 +125,7 @@ def _waiting(problem: Problem, now: datetime) -> sa.Subquery:
     distance: sa.ColumnElement[float]
     unsure: sa.ColumnElement[bool]
     if problem.config.kind == "binary":
-        distance = sa.func.abs(n.prediction - THRESHOLD)
+        distance = sa.func.abs(n.prediction - threshold)
         unsure = n.decision.is_not(None) & (distance <= UNCERTAIN_WITHIN)
     else:
         distance = sa.type_coerce(sa.func.abs(n.prediction) / (n.upper - n.lower), sa.Double)

@@ -35,9 +35,6 @@ from ml_assets.training.intervals import PredictionInterval
 TRIAL_ROWS = 100
 """Rows on which the direct ways are compared with the others."""
 
-THRESHOLD = 0.5
-"""Probability from which on a decision is positive, as the metrics have it."""
-
 Rows: TypeAlias = "Sequence[Mapping[str, Any]] | pd.DataFrame | pa.Table"
 
 
@@ -83,6 +80,7 @@ class Predictor:
         problem: Whose model it is.
         bundle: The model.
         version: Its name, where it has one.
+        threshold: Probability from which on a decision is positive.
         inputs: What a row must be.
         featuring: What the model reads of a row.
     """
@@ -91,6 +89,7 @@ class Predictor:
         self.problem = problem
         self.bundle = bundle
         self.version = version
+        self.threshold = bundle.threshold
         self.inputs = Inputs(problem)
         self.featuring = Featuring(problem, bundle.manifest.signature.features)
         self._is_binary = bundle.manifest.signature.kind == "binary"
@@ -215,7 +214,7 @@ class Predictor:
 
     def _prediction(self, value: float, features: Features) -> Prediction:
         if self._is_binary:
-            return Prediction(value, value >= THRESHOLD)
+            return Prediction(value, value >= self.threshold)
         if (intervals := self._intervals) is None:
             return Prediction(value, None)
         group = features[intervals.by] if intervals.by else None

@@ -158,9 +158,78 @@ class Slices(Strict):
     """The groups of rows that are measured on their own."""
 
     columns: list[str] = []
+    pairs: list[tuple[str, str]] = Field(
+        default=[], description="Columns that the analysis looks at two at a time."
+    )
+    bins: int = Field(
+        default=5, ge=2, le=100, description="That the analysis cuts numbers and times into."
+    )
     min_rows: int = Field(default=100, ge=1)
     tolerance: Share = Field(
         default=0.05, description="How far the KPI of a slice may fall at a promotion."
+    )
+
+
+class Threshold(Strict):
+    """What wrong decisions cost; the threshold that costs least on validation rows decides."""
+
+    cost_false_positive: float = Field(
+        gt=0, description="Of deciding yes where the label is no."
+    )
+    cost_false_negative: float = Field(
+        gt=0, description="Of deciding no where the label is yes, in the same unit."
+    )
+
+
+class Proxies(Strict):
+    """How well the features may predict a protected attribute."""
+
+    limit: float = Field(
+        default=0.8,
+        ge=0.5,
+        le=1,
+        description="Area under the ROC curve, cross-validated; 0.5 is chance, 1 certainty.",
+    )
+    action: Literal["refuse", "warn"] = "refuse"
+    max_rows: int = Field(default=5_000, ge=100, description="Rows that are searched, at most.")
+
+
+class GroupLimits(Strict):
+    """The largest difference between two groups that a model may have, in [0, 1]."""
+
+    demographic_parity: Share | None = Field(
+        default=None, description="In the share of rows decided positive."
+    )
+    equalized_odds: Share | None = Field(
+        default=None, description="In true or false positive rate, whichever differs more."
+    )
+    calibration: Share | None = Field(
+        default=None, description="In mean prediction minus share of positive labels."
+    )
+    mean_error: Share | None = Field(
+        default=None,
+        description="Of a regression: in mean error, as a share of the mean label.",
+    )
+    absolute_error: Share | None = Field(
+        default=None, description="Of a regression: in mean distance, likewise."
+    )
+
+
+class Fairness(Strict):
+    """What keeps protected attributes out of models, and their groups alike."""
+
+    not_protected: dict[str, str] = Field(
+        default={},
+        description="Column or feature whose name only sounds protected, to what it is.",
+    )
+    min_rows: int = Field(default=50, ge=2, description="A group with fewer is not judged.")
+    unjudged: Literal["refuse", "warn"] = Field(
+        default="refuse",
+        description="When limits are declared, and fewer than two groups can be judged.",
+    )
+    proxies: Proxies = Proxies()
+    groups: dict[str, GroupLimits] = Field(
+        default={}, description="Protected column to what keeps a model from promotion."
     )
 
 
@@ -272,7 +341,9 @@ class Baseline(Strict):
     )
 
 
-Need = Literal["answers", "fitness", "floor", "baseline", "champion", "slices", "skew"]
+Need = Literal[
+    "answers", "fitness", "floor", "baseline", "champion", "slices", "fairness", "skew"
+]
 """Something that a release can ask to be shown."""
 
 
@@ -395,6 +466,14 @@ class Config(Strict):
     proxies: list[str] = Field(
         default=[], description="Stand for a protected fact; not features."
     )
+    interpretability: Literal["optional", "required"] = Field(
+        default="optional",
+        description="Required: only estimators whose answers are a sum over features compete.",
+    )
+    threshold: Threshold | None = Field(
+        default=None, description="Without it, decisions are made at 0.5."
+    )
+    fairness: Fairness = Fairness()
     gate: Gate = Gate()
     duplicates: Duplicates | None = Field(
         default=None,
@@ -433,6 +512,21 @@ class Config(Strict):
             named = ", ".join(key for key, is_asked in asked.items() if is_asked)
             msg = f"{named}: only for kind: regression"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _limits_fit_the_kind(self) -> "Config":
+        if self.kind == "regression" and self.threshold is not None:
+            msg = "threshold needs kind: binary"
+            raise ValueError(msg)
+        of_values = {"mean_error", "absolute_error"}
+        for attribute, limits in self.fairness.groups.items():
+            declared = limits.model_dump(exclude_none=True)
+            if odd := [
+                one for one in declared if (one in of_values) == (self.kind == "binary")
+            ]:
+                msg = f"fairness.groups.{attribute}: {', '.join(odd)} is not for {self.kind} problems"
+                raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

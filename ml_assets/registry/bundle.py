@@ -55,6 +55,11 @@ class Bundle:
     reference: str | None
     warnings: tuple[str, ...]
 
+    @property
+    def threshold(self) -> float:
+        """Probability from which on a decision is positive."""
+        return self.manifest.decides_from
+
     def predict(self, features: "pd.DataFrame") -> npt.NDArray[np.float64]:
         """Probability of the positive class, or the value, of each row.
 

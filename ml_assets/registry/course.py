@@ -6,6 +6,7 @@ Seconds, warnings, and the curve of every competitor, for people and for plots.
 import math
 from collections.abc import Mapping
 
+from ml_assets.evaluation.thresholds import ThresholdChoice
 from ml_assets.registry.manifest import Section
 from ml_assets.training import Competitor, Trained
 
@@ -31,6 +32,7 @@ class Contest(Section):
     seconds: float
     curve: list[Epoch]
     warnings: list[str]
+    threshold: ThresholdChoice | None = None
 
 
 class Course(Section):
@@ -79,4 +81,5 @@ def _contest(one: Competitor) -> Contest:
         seconds=one.seconds,
         curve=[Epoch.model_validate(finite(epoch._asdict())) for epoch in one.curve],
         warnings=list(one.warnings),
+        threshold=one.threshold if isinstance(one.threshold, ThresholdChoice) else None,
     )

@@ -7,16 +7,20 @@ ask is added. `policy` says which of the findings a release needs.
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ml_assets.errors import ArtifactError, StorageError
+from ml_assets.evaluation import metric_named
 from ml_assets.features import load_training_set, training_frame
 from ml_assets.problem import Problem
 from ml_assets.registry.bundle import Bundle
+from ml_assets.registry.fairness import judge_fairness
 from ml_assets.registry.gate import Finding, FrozenRows, judge
 from ml_assets.registry.measuring import (
     answers_of_champion,
@@ -29,6 +33,7 @@ from ml_assets.registry.trivial import baseline_answers
 from ml_assets.registry.versions import ModelVersion, load_bundle
 from ml_assets.storage import Home
 
+Array = npt.NDArray[np.float64]
 ReleaseCheck = Callable[[Problem, Home, ModelVersion, Bundle], Finding]
 """A further thing that a release needs, from another room; e.g. that serving answers the same."""
 
@@ -106,16 +111,28 @@ def _judged(
             text = f"the champion {champion.version} cannot be compared with: {error}"
             return 0, (Finding("champion", passed=False, text=text),)
         unseen, able = is_known(answers), _can_answer(champion, bundle)
+    ours = partial(_as_judged, problem, version)
     frozen = FrozenRows(
         y=test.y[unseen],
-        challenger=test.challenger[unseen],
-        baseline=baseline[unseen],
-        champion=None if answers is None else answers[unseen],
+        challenger=ours(test.challenger[unseen]),
+        baseline=ours(baseline[unseen]),
+        champion=None
+        if answers is None or champion is None
+        else _as_judged(problem, champion, answers[unseen]),
         champion_can_answer=able,
         slices={} if answers is None else slice_columns(problem, home, test.keys[unseen]),
         learned_slices={} if champion is None else learned_slices(problem, home, champion),
     )
-    return int(unseen.sum()), judge(problem.config, frozen)
+    fair = judge_fairness(problem, home, test, threshold=bundle.threshold)
+    return int(unseen.sum()), (*judge(problem.config, frozen), *fair)
+
+
+def _as_judged(problem: Problem, version: ModelVersion, answers: Array) -> Array:
+    """Answers as the KPI needs them: where that is of decisions, by the version's own threshold."""
+    threshold = version.manifest.threshold
+    if threshold is None or metric_named(problem.config.kpi.metric).needs != "decision":
+        return answers
+    return (answers >= threshold).astype(np.float64)
 
 
 def _can_answer(incumbent: ModelVersion, challenger: Bundle) -> bool:

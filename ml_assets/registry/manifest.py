@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from ml_assets.training.intervals import Intervals
+from ml_assets.evaluation.thresholds import CUSTOMARY
 
 FORMAT = 1
 LONG = 60
@@ -108,6 +109,7 @@ class Manifest(Section):
         intervals: Around its answers; None where it gives none.
         local_rows: Groups with a model of their own, and from how many rows each was fitted; None
             where all rows have one model.
+        threshold: Probability from which on a decision is positive, where one was chosen by cost.
     """
 
     format: int = FORMAT
@@ -123,6 +125,12 @@ class Manifest(Section):
     parent: str | None = None
     intervals: Intervals | None = None
     local_rows: dict[str, int] | None = None
+    threshold: float | None = None
+
+    @property
+    def decides_from(self) -> float:
+        """The threshold that counts: the chosen one, or a half."""
+        return CUSTOMARY if self.threshold is None else self.threshold
 
     def to_json(self) -> str:
         """The manifest as text; equal manifests give equal text."""

@@ -34,6 +34,7 @@ from ml_assets.features import (
     training_batches,
     training_set_table,
 )
+from ml_assets.features.beside import columns_beside
 from ml_assets.fingerprint import fingerprint, source_hash
 from ml_assets.problem import Problem
 from ml_assets.registry import tables
@@ -218,16 +219,8 @@ def slice_columns(problem: Problem, home: Home, keys: pd.DataFrame) -> Mapping[s
     names = problem.config.slices.columns
     if not names:
         return {}
-    on = list(keys.columns)
-    partitions = sorted(set(keys[PARTITION]))
-    live = home.lake.partitions(f"{problem.name}/validated")
-    table = home.lake.read(
-        f"{problem.name}/validated",
-        partitions=[name for name in partitions if name in live],
-        columns=list(dict.fromkeys([*on, *names])),
-    )
-    found = keys.merge(table.to_pandas().drop_duplicates(on), on=on, how="left", validate="m:1")
-    return {name: found[name] for name in names}
+    beside = columns_beside(problem, home, keys, names)
+    return {name: beside.columns[name] for name in names}
 
 
 def learned_slices(
@@ -262,31 +255,37 @@ def _measure(
     bundle = load_bundle(problem, home, version)
     test = answers_on_test(problem, home, bundle)
     baseline = baseline_answers(problem, home, version, test.keys)
+    threshold = bundle.threshold
     metrics = {
-        "test": measure(names, test.y, test.challenger),
+        "test": measure(names, test.y, test.challenger, threshold=threshold),
         "train": _training_metrics(problem, home, bundle, names),
-        "baseline": measure(names, test.y, baseline),
+        "baseline": measure(names, test.y, baseline, threshold=threshold),
     }
     if incumbent is not None and incumbent.version != version.version:
         answers = answers_of_champion(problem, home, incumbent, test, challenger=bundle)
         unseen = is_known(answers)
         if unseen.any():
-            metrics["champion"] = measure(names, test.y[unseen], answers[unseen])
+            metrics["champion"] = measure(
+                names,
+                test.y[unseen],
+                answers[unseen],
+                threshold=incumbent.manifest.decides_from,
+            )
     return Evaluation(
         problem=problem.name,
         version=version.version,
         champion=incumbent.version if incumbent else None,
         at=now,
         rows=len(test.y),
-        kpi=_kpi_interval(problem, test),
+        kpi=_kpi_interval(problem, test, threshold=threshold),
         metrics=metrics,
-        slices=_slices(problem, home, test, baseline),
+        slices=_slices(problem, home, test, baseline, threshold=threshold),
         metrics_code=code,
     )
 
 
 def _slices(
-    problem: Problem, home: Home, test: Answers, baseline: Array
+    problem: Problem, home: Home, test: Answers, baseline: Array, *, threshold: float
 ) -> tuple[SliceMetric, ...]:
     """Metrics by slice; of a regression, those of the baseline beside them.
 
@@ -300,6 +299,7 @@ def _slices(
             answers,
             columns,
             min_rows=problem.config.slices.min_rows,
+            threshold=threshold,
         )
         for answers in (test.challenger, baseline)
     )
@@ -309,7 +309,7 @@ def _slices(
     return tuple(one._replace(baseline=beside[one.column, one.value]) for one in measured)
 
 
-def _kpi_interval(problem: Problem, test: Answers) -> Interval | None:
+def _kpi_interval(problem: Problem, test: Answers, *, threshold: float) -> Interval | None:
     promotion = problem.config.promotion
     if len(test.y) < MIN_ROWS:
         return None
@@ -320,6 +320,7 @@ def _kpi_interval(problem: Problem, test: Answers) -> Interval | None:
         resamples=promotion.resamples,
         confidence=promotion.confidence,
         seed=problem.config.training.seed,
+        threshold=threshold,
     )
 
 
@@ -330,7 +331,7 @@ def _training_metrics(
     training_set = load_training_set(problem, home, bundle.manifest.data.training_set)
     share = TRAIN_ROWS / max(sum(training_set.rows.get(name, 0) for name in LEARNED), 1)
     rows = _answered(problem, home, training_set, bundle, splits=LEARNED, share=share)
-    return measure(names, rows[LABEL], _as_answers(rows))
+    return measure(names, rows[LABEL], _as_answers(rows), threshold=bundle.threshold)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ CHECKS: Mapping[Need, frozenset[str]] = {
     "baseline": frozenset({"beats the baseline"}),
     "champion": frozenset({"champion", "beats the champion", "replaces the champion"}),
     "slices": frozenset({"keeps every slice"}),
+    "fairness": frozenset({"treats groups alike"}),
     "skew": frozenset({"serves as it learned"}),
 }
 """Names of the findings that say something about what is needed."""

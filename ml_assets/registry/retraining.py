@@ -10,6 +10,7 @@ import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ import pyarrow as pa
 
 from ml_assets.errors import ArtifactError
 from ml_assets.evaluation import measure
+from ml_assets.evaluation.thresholds import cheapest_threshold
 from ml_assets.features import TrainingSet, feature_code_hash, load_training_set
+from ml_assets.governance import require_protection
 from ml_assets.problem import Problem
 from ml_assets.registry.bundle import contract_code_hash, hooks_code_hash, save_bundle
 from ml_assets.registry.course import course_of, finite
@@ -33,6 +36,7 @@ from ml_assets.registry.versions import (
 )
 from ml_assets.storage import Home
 from ml_assets.training import (
+    Decide,
     Measure,
     Parent,
     Trained,
@@ -68,6 +72,7 @@ def ensure_model(
         The version; `unchanged` when nothing was trained.
 
     Raises:
+        ProtectedFeature: If a feature is a protected attribute, or stands for one.
         TrainingError: If there is no training set, or no estimator can be fitted.
     """
     training_set = load_training_set(problem, home)
@@ -75,7 +80,15 @@ def ensure_model(
     known = _known(problem, home, training_set, parent)
     if known is not None and not force and home.artifacts.exists(known.artifact):
         return replace(known, unchanged=True)
-    trained = train(problem, home, training_set, measure=measure_of(problem), parent=parent)
+    require_protection(problem, home, training_set, now=now, run_id=run_id)
+    trained = train(
+        problem,
+        home,
+        training_set,
+        measure=measure_of(problem),
+        decide=decide_of(problem),
+        parent=parent,
+    )
     version = register_trained(problem, home, trained, now=now, run_id=run_id, trigger=trigger)
     return replace(version, rebuilt=known is not None and version.version == known.version)
 
@@ -160,6 +173,7 @@ def manifest_of(problem: Problem, home: Home, trained: Trained) -> Manifest:
         parent=trained.parent,
         intervals=winner.intervals,
         local_rows=local_rows(winner.pipeline),
+        threshold=contest.threshold.threshold if contest.threshold else None,
     )
 
 
@@ -167,6 +181,18 @@ def measure_of(problem: Problem) -> Measure:
     """The problem's metrics, as training asks for them."""
     names = metric_names(problem)
     return lambda y, prediction: measure(names, y, prediction)
+
+
+def decide_of(problem: Problem) -> Decide | None:
+    """How a threshold is chosen, where the problem says what mistakes cost."""
+    costs = problem.config.threshold
+    if costs is None:
+        return None
+    return partial(
+        cheapest_threshold,
+        cost_false_positive=costs.cost_false_positive,
+        cost_false_negative=costs.cost_false_negative,
+    )
 
 
 def _parent(problem: Problem, home: Home, training_set: TrainingSet) -> Parent | None:

@@ -18,8 +18,8 @@ from ml_assets.feedback.review import (
     Place,
     count_reviewed,
     review_queue,
+    threshold_in_force,
 )
-from ml_assets.inference.predictor import THRESHOLD
 from ml_assets.serving.giving_feedback import GivingFeedback
 from ml_assets.serving.keys import require
 from ml_assets.serving.predicting import json_response
@@ -50,13 +50,14 @@ class Reviewing:
         page = await in_thread(
             partial(review_queue, problem, home, now=now, limit=limit, after=after)
         )
+        threshold = await in_thread(threshold_in_force, problem, home)
         done = await in_thread(partial(count_reviewed, problem, home, since=today))
         is_binary = problem.config.kind == "binary"
         return json_response(
             {
                 "positive": problem.config.label.positive,
                 "kind": problem.config.kind,
-                "threshold": THRESHOLD if is_binary else None,
+                "threshold": threshold if is_binary else None,
                 "uncertain_within": UNCERTAIN_WITHIN if is_binary else None,
                 "oldest_days": OLDEST_DAYS,
                 "left": page.left,

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ml_assets.errors import RequestRefused
+from ml_assets.evaluation.thresholds import CUSTOMARY
 from ml_assets.feedback import newest_predictions
-from ml_assets.inference.predictor import THRESHOLD
 from ml_assets.inference.vocabulary import known_categories
 from ml_assets.problem import Field, Problem
 from ml_assets.serving.deployments import Live
@@ -63,7 +63,7 @@ def _form(problem: Problem, live: Live | None) -> dict[str, Any]:
         "problem": problem.name,
         "kind": config.kind,
         "positive": config.label.positive,
-        "threshold": THRESHOLD if config.kind == "binary" else None,
+        "threshold": _threshold(live) if config.kind == "binary" else None,
         "moments": config.moments,
         "moment_of_prediction": config.moment_of_prediction,
         "fields": [
@@ -71,6 +71,10 @@ def _form(problem: Problem, live: Live | None) -> dict[str, Any]:
             for name in problem.known_columns
         ],
     }
+
+
+def _threshold(live: Live | None) -> float:
+    return live.predictor.threshold if live else CUSTOMARY
 
 
 def _described(problem: Problem, field: Field, learned: tuple[str, ...]) -> dict[str, Any]:

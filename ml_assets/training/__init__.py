@@ -7,7 +7,7 @@ what is done with a model, is for the rooms below.
 """
 
 from ml_assets.training.epochs import EpochMetric
-from ml_assets.training.outcome import Competitor, Fitted, Measure, Parent, Trained
+from ml_assets.training.outcome import Competitor, Decide, Fitted, Measure, Parent, Trained
 from ml_assets.training.training import (
     environment,
     train,
@@ -17,6 +17,7 @@ from ml_assets.training.training import (
 
 __all__ = [
     "Competitor",
+    "Decide",
     "EpochMetric",
     "Fitted",
     "Measure",

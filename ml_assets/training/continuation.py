@@ -51,6 +51,7 @@ def continue_model(run: Run, parent: Parent) -> tuple[Fitted, Competitor]:
         curve=(),
         hyperparameters=hyperparameters_of(model),
         warnings=(),
+        threshold=run.threshold(model, validation),
     )
     learned = run.rows.matrices(encoder, ["validation"], name="new_validation")
     fit_in_epochs(model, learned, epochs=1, seed=seed)
@@ -69,6 +70,11 @@ def continue_model(run: Run, parent: Parent) -> tuple[Fitted, Competitor]:
 
 def _require_continuable(run: Run, parent: Parent) -> None:
     training = run.problem.config.training
+    if parent.estimator in training.estimators and (why := run.ruled_out(parent.estimator)):
+        raise TrainingError(
+            f"{parent.version} is a {parent.estimator}, which {why}. Train from scratch "
+            "(retraining.mode: stateless)."
+        )
     if parent.estimator not in training.estimators:
         raise TrainingError(
             f"{parent.version} is a {parent.estimator}, which training.estimators no longer has. "

@@ -57,17 +57,26 @@ class Kind(NamedTuple):
     learns: Literal["at once", "in batches", "in epochs"]
     """In batches: one pass is enough. In epochs: each pass improves it."""
     defaults: Mapping[str, object]
+    is_additive: bool = True
+    """Whether an answer is a sum of what each feature adds, so that a person can follow it."""
 
 
 KINDS: dict[str, Kind] = {
     "logistic": Kind(LogisticRegression, "binary", "sparse", "at once", {"max_iter": 1000}),
     "sgd": Kind(SGDClassifier, "binary", "sparse", "in epochs", {"loss": "log_loss"}),
     "naive_bayes": Kind(BernoulliNB, "binary", "sparse", "in batches", {}),
-    "boosting": Kind(HistGradientBoostingClassifier, "binary", "dense", "at once", {}),
+    "boosting": Kind(
+        HistGradientBoostingClassifier, "binary", "dense", "at once", {}, is_additive=False
+    ),
     "ridge": Kind(Ridge, "regression", "sparse", "at once", {}),
     "sgd_regression": Kind(SGDValues, "regression", "sparse", "in epochs", {}),
     "boosting_regression": Kind(
-        HistGradientBoostingRegressor, "regression", "dense", "at once", {}
+        HistGradientBoostingRegressor,
+        "regression",
+        "dense",
+        "at once",
+        {},
+        is_additive=False,
     ),
 }
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
@@ -21,6 +21,18 @@ from ml_assets.training.rows import Rows
 
 Measure = Callable[[Values, Values], dict[str, float]]
 """Labels and predictions to metrics by name, among them the KPI."""
+
+
+class Threshold(Protocol):
+    """From which probability on a decision is positive, and what was known when it was chosen."""
+
+    @property
+    def threshold(self) -> float:
+        """A probability."""
+
+
+Decide = Callable[[Values, Values], Threshold]
+"""Labels and predictions of rows that a model has not seen, to its threshold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +75,8 @@ class Competitor:
     curve: tuple[EpochMetric, ...]
     hyperparameters: dict[str, Any]
     warnings: tuple[str, ...]
+    threshold: Threshold | None = None
+    """Chosen on the validation rows, where the problem says what mistakes cost."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,11 +118,21 @@ class Run(NamedTuple):
     folder: Path
     """For checkpoints."""
     measure: Measure
+    decide: Decide | None = None
 
     def kind(self, name: str) -> Kind:
         """What the estimator called `name` in `config.yaml` is."""
         config = self.problem.config
         return kind_named(name, config.training.estimators[name], predicts=config.kind)
+
+    def ruled_out(self, name: str) -> str | None:
+        """Why an estimator may not compete whatever it is worth; None where it may."""
+        if self.problem.config.interpretability == "optional" or self.kind(name).is_additive:
+            return None
+        return (
+            "is ruled out by interpretability: required, since its answers are no sum of what "
+            "each feature adds"
+        )
 
     def measured(
         self, model: Any, batches: Batches, intervals: Intervals | None = None
@@ -131,6 +155,12 @@ class Run(NamedTuple):
             predicted(model, calibrating),
             groups_of(calibrating),
         )
+
+    def threshold(self, model: Any, batches: Batches) -> Threshold | None:
+        """What a model decides from, by rows that it has not seen; None where nobody asks."""
+        if self.decide is None:
+            return None
+        return self.decide(labels(batches), predicted(model, batches))
 
     def kpi(self, metrics: Mapping[str, float]) -> float:
         """The metric that decides."""

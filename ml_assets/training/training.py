@@ -39,6 +39,7 @@ from ml_assets.training.estimators import epochs_of, hyperparameters_of, loss_of
 from ml_assets.training.matrices import Batches, labels
 from ml_assets.training.outcome import (
     Competitor,
+    Decide,
     Fitted,
     Measure,
     Parent,
@@ -94,6 +95,8 @@ def training_fingerprint(
         order=[list(config.training.estimators), list(config.training.encoders)],
         kind=config.kind,
         kpi=[config.kpi.metric, config.kpi.direction],
+        interpretability=config.interpretability,
+        threshold=config.threshold,
         libraries=library_versions(*LIBRARIES),
         parent=parent,
     )
@@ -110,6 +113,7 @@ def train(
     training_set: TrainingSet,
     *,
     measure: Measure,
+    decide: Decide | None = None,
     parent: Parent | None = None,
 ) -> Trained:
     """Fit the estimators of `config.yaml`, choose by the KPI, fit the winner on all rows.
@@ -121,6 +125,7 @@ def train(
         home: Where the rows are, and where checkpoints are kept.
         training_set: Which rows; those of its test split are never read.
         measure: Computes the metrics.
+        decide: Chooses a threshold on validation rows; without it nobody does.
         parent: Continue this model with what is new, instead of fitting from scratch.
 
     Raises:
@@ -136,7 +141,7 @@ def train(
         folder=folder / "batches",
         since=parent and parent.training_set,
     )
-    run = Run(problem, rows, folder, measure)
+    run = Run(problem, rows, folder, measure, decide)
     # More threads make sparse fits slower when cores are busy, and sums differ with their number.
     with threadpool_limits(1):
         if parent is None:
@@ -174,6 +179,9 @@ def _compete(run: Run) -> tuple[tuple[Competitor, ...], dict[str, str]]:
     competitors, skipped = [], {}
     kinds = {name: run.kind(name) for name in training.estimators}
     for name, kind in track(kinds.items(), "estimators", total=len(kinds)):
+        if why := run.ruled_out(name):
+            skipped[name] = why
+            continue
         if run.rows.on_disk and kind.learns == "at once":
             limit = f"{training.memory_limit_mb:,} MB"
             skipped[name] = f"learns from all rows at once, which take more than {limit}"
@@ -184,9 +192,13 @@ def _compete(run: Run) -> tuple[tuple[Competitor, ...], dict[str, str]]:
         competitors.append(_competitor(run, name, matrices[wanted]))
     if not competitors:
         reasons = "; ".join(f"{name} {why}" for name, why in skipped.items())
+        remedy = (
+            "Raise training.memory_limit_mb, or add an estimator that learns in batches, such as sgd."
+            if run.rows.on_disk
+            else "Add a linear estimator, such as logistic or ridge."
+        )
         raise TrainingError(
-            f"{run.problem.name}: no estimator can be fitted: {reasons}. Raise "
-            "training.memory_limit_mb, or add an estimator that learns in batches, such as sgd."
+            f"{run.problem.name}: no estimator can be fitted: {reasons}. {remedy}"
         )
     return tuple(competitors), skipped
 
@@ -228,6 +240,7 @@ def _competitor(run: Run, name: str, matrices: _Matrices) -> Competitor:
         curve=fit.curve,
         hyperparameters=hyperparameters_of(fit.model),
         warnings=(*matrices.warnings, *fit.warnings),
+        threshold=run.threshold(fit.model, matrices.validation),
     )
 
 

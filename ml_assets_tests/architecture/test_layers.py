@@ -21,9 +21,11 @@ LAYERS = [
     "features",
     "training",
     "evaluation",
+    "governance",
     "registry",
     "inference",
     "feedback",
+    "analysis",
 ]
 """In the order of the life cycle: a room imports only from itself and from rooms above it."""
 
