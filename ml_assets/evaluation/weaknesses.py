@@ -31,7 +31,7 @@ class SliceFinding:
 
     Attributes:
         columns: Whose values make the slice.
-        values: One for each column.
+        keys: The value of each column.
         rows: In it.
         metrics: Metric to value; None where undefined.
         low: Lower end of the interval of the first metric; all slices' hold together.
@@ -43,7 +43,7 @@ class SliceFinding:
     """
 
     columns: tuple[str, ...]
-    values: tuple[str, ...]
+    keys: tuple[str, ...]
     rows: int
     metrics: Mapping[str, float | None]
     low: float | None
@@ -55,7 +55,7 @@ class SliceFinding:
     @property
     def name(self) -> str:
         """As a person says it: `product Mortgage, state CA`."""
-        pairs = zip(self.columns, self.values, strict=True)
+        pairs = zip(self.columns, self.keys, strict=True)
         return ", ".join(f"{column} {value}" for column, value in pairs)
 
 
@@ -258,7 +258,7 @@ def _described(
             found.append(
                 SliceFinding(
                     columns=one.division.columns,
-                    values=one.division.labels[place],
+                    keys=one.division.labels[place],
                     rows=int(one.division.rows.counts[place]),
                     metrics={
                         metric.name: number(value)
@@ -280,4 +280,4 @@ def _rank(
     """Sort key: worst first, undefined last, then by name."""
     value = one.metrics[metric.name]
     worst = 0.0 if value is None else value if metric.higher_is_better else -value
-    return value is None, worst, one.columns, one.values
+    return value is None, worst, one.columns, one.keys
