@@ -65,7 +65,7 @@ def what_if(predictor: Predictor, row: Mapping[str, Any], changes: Mapping[str, 
     Raises:
         InvalidRows: If the row, or the changed one, breaks the contract.
     """
-    before, after = predictor.answers([row, {**row, **changes}])
+    before, after = predictor.answer(row), predictor.answer({**row, **changes})
     one, other = before.prediction, after.prediction
     return WhatIf(
         version=predictor.version,

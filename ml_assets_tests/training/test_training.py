@@ -418,3 +418,26 @@ def test_small_problems_train_quickly(home, rng):
 
     assert time.process_time() - started < 20
     assert training_set.days["test"][1] <= dt.date(2020, 3, 1)
+
+
+class TestInterpretability:
+    def test_rules_estimators_out_before_training_and_says_which_and_why(self, home, rows):
+        problem = interpretable(trees={"kind": "boosting"}, logistic={"kind": "logistic"})
+
+        found = trained(problem, home, learned_from(problem, home, rows))
+
+        assert [each.name for each in found.competitors] == ["logistic"]
+        assert "ruled out by interpretability: required" in found.skipped["trees"]
+
+    def test_refuses_when_no_estimator_is_left(self, home, rows):
+        problem = interpretable(trees={"kind": "boosting"})
+
+        with pytest.raises(TrainingError, match="Add a linear estimator, such as logistic"):
+            trained(problem, home, learned_from(problem, home, rows))
+
+
+def interpretable(**estimators):
+    problem = with_estimators(LOANS, **estimators)
+    return replace(
+        problem, config=problem.config.model_copy(update={"interpretability": "required"})
+    )
