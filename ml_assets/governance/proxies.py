@@ -9,6 +9,7 @@ words, numbers by their bins, so that any dependence counts and not only a strai
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from ml_assets.evaluation.slices import group
 Array = npt.NDArray[np.float64]
 Folds = npt.NDArray[np.intp]
 
-FOLDS = 4
+FOLDS = 3
 MOST_VALUES = 8
 """Of an attribute, the most frequent ones, that are searched for."""
 
@@ -34,7 +35,7 @@ BINS = 10
 PRIOR_ROWS = 2.0
 """That a category seen seldom is taken to have had besides, with the share of all rows."""
 
-MOST_WORDS = 20_000
+MOST_WORDS = 5_000
 CHANCE = 0.5
 
 
@@ -142,15 +143,11 @@ def search_proxies(
     targets = {labels[place]: (rows.codes == place).astype(float) for place in judged}
     if len(targets) == 2 and rows.slices == 2:  # noqa: PLR2004 - each says the same as the other
         targets.popitem()
-    columns = {str(name): features[name].reset_index(drop=True) for name in features}
-    others = (
-        {}
-        if withheld is None
-        else {str(n): withheld[n].reset_index(drop=True) for n in withheld}
-    )
+    columns = _columns(features)
+    others = _columns(withheld)
     search = _Search(targets, folds, confidence)
-    alone = [search.alone(name, column, is_feature=True) for name, column in columns.items()]
-    beside = [search.alone(name, column, is_feature=False) for name, column in others.items()]
+    alone = [search.alone(column, is_feature=True) for column in columns]
+    beside = [search.alone(column, is_feature=False) for column in others]
     return ProxySearch(
         attribute=attribute,
         rows=len(values),
@@ -174,28 +171,26 @@ class _Search:
     folds: Folds
     confidence: float
 
-    def together(self, columns: Mapping[str, pd.Series]) -> Strength:
+    def together(self, columns: Sequence["_Column"]) -> Strength:
         """All features in one logistic regression."""
-        matrix = sp.hstack([_one_hot(column) for column in columns.values()], format="csr")
+        matrix = sp.hstack([column.matrix for column in columns], format="csr")
         return self._strongest(
             "all features",
             {value: _by_regression(matrix, y, self.folds) for value, y in self.targets.items()},
             is_feature=True,
         )
 
-    def alone(self, name: str, column: pd.Series, *, is_feature: bool) -> Strength | None:
+    def alone(self, column: "_Column", *, is_feature: bool) -> Strength | None:
         """One column on its own."""
         if not self.targets:
             return None
-        if _is_prose(column):
-            matrix = _one_hot(column)
-            answers = {
-                v: _by_regression(matrix, y, self.folds) for v, y in self.targets.items()
-            }
-        else:
-            codes = _codes(column)
-            answers = {v: _by_share(codes, y, self.folds) for v, y in self.targets.items()}
-        return self._strongest(name, answers, is_feature=is_feature)
+        answers = {
+            value: _by_regression(column.matrix, y, self.folds)
+            if column.is_prose
+            else _by_share(column.codes, y, self.folds)
+            for value, y in self.targets.items()
+        }
+        return self._strongest(column.name, answers, is_feature=is_feature)
 
     def _strongest(
         self, name: str, answers: Mapping[str, Array], *, is_feature: bool
@@ -216,33 +211,52 @@ class _Search:
         )
 
 
-def _is_prose(column: pd.Series) -> bool:
-    """Text that is hardly ever the same twice, and has several words."""
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
-        return False
-    known = column.dropna()
-    return bool(known.nunique() > len(known) / 2 and known.str.contains(" ").mean() > CHANCE)
+@dataclass(frozen=True)
+class _Column:
+    """One column, as a prediction can be made of it."""
+
+    name: str
+    rows: pd.Series
+
+    @cached_property
+    def is_prose(self) -> bool:
+        """Whether it is text that is hardly ever the same twice, and has several words."""
+        kinds = pd.api.types
+        if kinds.is_numeric_dtype(self.rows) or kinds.is_datetime64_any_dtype(self.rows):
+            return False
+        known = self.rows.dropna()
+        is_often_new = known.nunique() > len(known) / 2
+        return bool(is_often_new and known.str.contains(" ").mean() > CHANCE)
+
+    @cached_property
+    def codes(self) -> npt.NDArray[np.intp]:
+        """Number of the value, or of the bin, of each row; missing is one of them."""
+        codes, _ = pd.factorize(binned(self.rows, bins=BINS), use_na_sentinel=False)
+        return codes
+
+    @cached_property
+    def matrix(self) -> sp.csr_matrix:
+        """A column for each value, bin or word."""
+        if self.is_prose:
+            return _words(self.rows)
+        rows = np.arange(len(self.codes))
+        return sp.csr_matrix((np.ones(len(self.codes)), (rows, self.codes)))
 
 
-def _codes(column: pd.Series) -> npt.NDArray[np.intp]:
-    """Number of the value, or of the bin, of each row; missing is one of them."""
-    codes, _ = pd.factorize(binned(column, bins=BINS), use_na_sentinel=False)
-    return codes
+def _columns(frame: pd.DataFrame | None) -> list[_Column]:
+    if frame is None:
+        return []
+    return [_Column(str(name), frame[name].reset_index(drop=True)) for name in frame]
 
 
-def _one_hot(column: pd.Series) -> sp.csr_matrix:
-    """One column a value, a bin or a word."""
-    if _is_prose(column):
-        from sklearn.feature_extraction.text import TfidfVectorizer
+def _words(texts: pd.Series) -> sp.csr_matrix:
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
-        words = TfidfVectorizer(min_df=3, max_features=MOST_WORDS, sublinear_tf=True)
-        try:
-            return words.fit_transform(column.fillna(""))
-        except ValueError:  # no word comes three times, so there is nothing to learn from them
-            return sp.csr_matrix((len(column), 0))
-    codes = _codes(column)
-    rows = np.arange(len(codes))
-    return sp.csr_matrix((np.ones(len(codes)), (rows, codes)))
+    words = TfidfVectorizer(min_df=3, max_features=MOST_WORDS, sublinear_tf=True)
+    try:
+        return words.fit_transform(texts.fillna(""))
+    except ValueError:  # no word comes three times, so there is nothing to learn from them
+        return sp.csr_matrix((len(texts), 0))
 
 
 def _by_regression(matrix: Any, y: Array, folds: Folds) -> Array:

@@ -42,6 +42,16 @@ class TestWhatIf:
         assert found.changes == (("purpose", "car", "home"),)
         assert [change.field for change in found.features] == ["purpose"]
 
+    def test_decides_by_the_threshold_of_the_model(self, people_model, predictor):
+        chosen = people_model.version.manifest.threshold
+
+        found = predictor.predict(
+            [ROW | {"amount_usd": float(usd)} for usd in range(100, 40_000, 400)]
+        )
+
+        assert predictor.threshold == chosen != 0.5
+        assert all(one.decision == (one.value >= chosen) for one in found)
+
     def test_holds_the_changed_row_to_the_contract(self, predictor):
         with pytest.raises(InvalidRows, match="amount_usd"):
             what_if(predictor, ROW, {"amount_usd": "many"})

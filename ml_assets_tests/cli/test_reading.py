@@ -204,3 +204,68 @@ class TestUI:
             f"Port {port} of 127.0.0.1 is taken. Choose another: ml-assets ui {option}"
             in called.err
         )
+
+
+class TestAnalyse:
+    def test_measures_the_champion_whole(self, ask):
+        facts = ask("analyse", "complaints", "--json").facts
+
+        assert facts["metrics"][0]["name"] == "roc_auc"
+        assert facts["metrics"][0]["low"] < facts["metrics"][0]["value"]
+        assert {one["attribute"] for one in facts["fairness"]} == {"tags"}
+        assert facts["protection"]["faults"] == []
+        assert len(facts["importance"]["features"]) == 12
+
+    def test_says_it_to_people_section_by_section(self, ask):
+        called = ask("analyse", "complaints", "--section", "slices", "--section", "importance")
+
+        assert "Benjamini-Hochberg over" in called.words
+        assert "Shares of the score, exactly" in called.words
+        assert "Groups of tags" not in called.words
+
+    def test_slices_by_what_a_person_asks(self, ask):
+        facts = ask("analyse", "complaints", "--by", "product*state,tags", "--json").facts
+
+        assert {tuple(one["columns"]) for one in facts["slices"]} <= {
+            ("product", "state"),
+            ("tags",),
+        }
+
+    def test_names_the_sections_there_are(self, ask):
+        called = ask("analyse", "complaints", "--section", "shares")
+
+        assert called.exit_code == 1
+        assert "There is no section shares; there are metrics, threshold" in called.err
+
+
+class TestWhatIf:
+    ROW = '{"date_received": "2015-03-02", "issue": "Other", "state": "CA", "product": "Mortgage"}'
+
+    def test_shows_both_answers(self, ask, tmp_path):
+        file = tmp_path / "row.json"
+        file.write_text(self.ROW)
+
+        facts = ask("whatif", "complaints", "--row", file, "--set", "state=TX", "--json").facts
+
+        assert facts["changes"] == [{"field": "state", "before": "CA", "after": "TX"}]
+        assert facts["difference"] == pytest.approx(facts["after"] - facts["before"])
+
+    def test_finds_the_nearest_row_or_says_that_there_is_none(self, ask, tmp_path):
+        file = tmp_path / "row.json"
+        file.write_text(self.ROW)
+        ask_nearest = ("whatif", "complaints", "--row", file, "--nearest", "--field", "state")
+
+        none, some = (
+            ask(*ask_nearest, "--target", target) for target in ("0.999999", "0.000001")
+        )
+
+        assert none.exit_code == 3
+        assert "turns the answer" in none.words
+        assert some.exit_code == 3  # it is above that already, and no state brings it below
+
+    def test_needs_a_row_and_something_to_change(self, ask, tmp_path):
+        file = tmp_path / "row.json"
+        file.write_text(self.ROW)
+
+        assert "Say which row" in ask("whatif", "complaints", "--set", "state=TX").err
+        assert "nothing to change" in ask("whatif", "complaints", "--row", file).err
