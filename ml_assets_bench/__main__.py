@@ -1,6 +1,7 @@
 """`python -m ml_assets_bench NAME`: run one benchmark, or all of them."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from ml_assets_bench import chain, duplicates, gate, growth, promotion, serving, slices
@@ -43,20 +44,22 @@ def main() -> None:
         serving.measure(
             asked.folder, seconds=asked.seconds, repeats=asked.repeats, peers=not asked.alone
         )
-    if asked.name in {"gate", "all"}:
-        gate.measure(asked.rows, asked.repeats)
-    if asked.name in {"chain", "all"}:
-        chain.measure(asked.rows, 1, asked.repeats)
-    if asked.name in {"range", "all"}:
-        chain.measure(asked.rows, 30, asked.repeats)
-    if asked.name in {"promotion", "all"}:
-        promotion.measure()
-    if asked.name in {"duplicates", "all"}:
-        duplicates.measure(repeats=asked.repeats)
-    if asked.name in {"slices", "all"}:
-        slices.measure(asked.folder, asked.rows, asked.repeats, peers=not asked.alone)
-    if asked.name in {"growth", "all"}:
-        growth.measure()
+    for name, measure in MEASURES.items():
+        if asked.name in {name, "all"}:
+            measure(asked)
+
+
+MEASURES: dict[str, Callable[[argparse.Namespace], None]] = {
+    "gate": lambda asked: gate.measure(asked.rows, asked.repeats),
+    "chain": lambda asked: chain.measure(asked.rows, 1, asked.repeats),
+    "range": lambda asked: chain.measure(asked.rows, 30, asked.repeats),
+    "duplicates": lambda asked: duplicates.measure(repeats=asked.repeats),
+    "promotion": lambda _: promotion.measure(),
+    "slices": lambda asked: slices.measure(
+        asked.folder, asked.rows, asked.repeats, peers=not asked.alone
+    ),
+    "growth": lambda _: growth.measure(),
+}
 
 
 main()

@@ -18,8 +18,7 @@ from ml_assets.analysis.analysis import (
 )
 from ml_assets.analysis.dependence import importance_of
 from ml_assets.analysis.learning import learning_curve
-from ml_assets.evaluation import interval, metric_named
-from ml_assets.evaluation.comparison import MIN_ROWS
+from ml_assets.evaluation import metric_named
 from ml_assets.evaluation.curves import curves
 from ml_assets.evaluation.thresholds import ThresholdChoice, confusion
 from ml_assets.evaluation.weaknesses import SliceScan, number, scan_slices
@@ -35,7 +34,13 @@ from ml_assets.registry import (
     version_named,
 )
 from ml_assets.registry.fairness import audit, beyond_limits
-from ml_assets.registry.measuring import Answers, answers_on_test, metric_names, metrics_code
+from ml_assets.registry.measuring import (
+    Answers,
+    answers_on_test,
+    interval_on_test,
+    metric_names,
+    metrics_code,
+)
 from ml_assets.storage import Home, UTCDateTime, append_only, metadata
 
 analyses = append_only(
@@ -236,21 +241,9 @@ def _metrics(
     problem: Problem, measured: Evaluation, test: Answers, *, threshold: float
 ) -> tuple[MeasuredMetric, ...]:
     """Every metric with its interval, beside those of others."""
-    promotion = problem.config.promotion
     found = []
     for name in metric_names(problem):
-        low = high = None
-        if len(test.y) >= MIN_ROWS:
-            bounds = interval(
-                name,
-                test.y,
-                test.challenger,
-                resamples=promotion.resamples,
-                confidence=promotion.confidence,
-                seed=problem.config.training.seed,
-                threshold=threshold,
-            )
-            low, high = number(bounds.low), number(bounds.high)
+        bounds = interval_on_test(problem, name, test, threshold=threshold)
         whose = {of: number(values[name]) for of, values in measured.metrics.items()}
         definition = metric_named(name)
         found.append(
@@ -259,8 +252,8 @@ def _metrics(
                 formula=definition.formula,
                 higher_is_better=definition.higher_is_better,
                 value=whose["test"],
-                low=low,
-                high=high,
+                low=number(bounds.low) if bounds else None,
+                high=number(bounds.high) if bounds else None,
                 train=whose["train"],
                 baseline=whose["baseline"],
                 champion=whose.get("champion"),

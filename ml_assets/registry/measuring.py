@@ -277,7 +277,7 @@ def _measure(
         champion=incumbent.version if incumbent else None,
         at=now,
         rows=len(test.y),
-        kpi=_kpi_interval(problem, test, threshold=threshold),
+        kpi=interval_on_test(problem, config.kpi.metric, test, threshold=threshold),
         metrics=metrics,
         slices=_slices(problem, home, test, baseline, threshold=threshold),
         metrics_code=code,
@@ -309,12 +309,15 @@ def _slices(
     return tuple(one._replace(baseline=beside[one.column, one.value]) for one in measured)
 
 
-def _kpi_interval(problem: Problem, test: Answers, *, threshold: float) -> Interval | None:
+def interval_on_test(
+    problem: Problem, metric: str, test: Answers, *, threshold: float
+) -> Interval | None:
+    """A metric of a version on its test rows, with its interval; None where these are too few."""
     promotion = problem.config.promotion
     if len(test.y) < MIN_ROWS:
         return None
     return interval(
-        problem.config.kpi.metric,
+        metric,
         test.y,
         test.challenger,
         resamples=promotion.resamples,
