@@ -18,6 +18,7 @@ from ml_assets.analysis.analysis import (
 )
 from ml_assets.analysis.dependence import importance_of
 from ml_assets.analysis.learning import learning_curve
+from ml_assets.analysis.shapley import is_installed
 from ml_assets.evaluation import metric_named
 from ml_assets.evaluation.curves import curves
 from ml_assets.evaluation.thresholds import ThresholdChoice, confusion
@@ -192,6 +193,7 @@ def _code(problem: Problem, measured: Evaluation) -> str:
     """Hash of what is analysed, and of the code that does."""
     return fingerprint(
         code=source_hash(analyse),
+        with_shap=is_installed(),
         metrics=metrics_code(problem),
         champion=measured.champion,
         fairness=problem.config.fairness,

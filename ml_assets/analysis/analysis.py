@@ -66,7 +66,8 @@ class ModelImportance:
         metric: Whose loss is measured.
         rows: Test rows that were asked about.
         features: By shuffling, most important first.
-        contributions: Exact shares of the score of a linear model; None where it is none.
+        contributions: Exact shares of the score: of a linear model, and of trees with the extra
+            `shap`; None of others.
         why_not_exact: The reason, where there are none.
         path: `direct` by the compiled model, or `pipeline`.
     """

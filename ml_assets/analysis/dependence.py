@@ -12,12 +12,14 @@ import pandas as pd
 from scipy.special import logit
 
 from ml_assets.analysis.analysis import ModelImportance
+from ml_assets.analysis.shapley import is_installed, shares_of_trees
 from ml_assets.errors import NotCompilable
 from ml_assets.evaluation.importance import (
     Answering,
     Columns,
     Contribution,
     contributions,
+    described,
     permutation_importance,
 )
 from ml_assets.features import load_training_set, training_frame
@@ -95,6 +97,17 @@ def _frame(columns: Columns, bundle: Bundle) -> pd.DataFrame:
     )
 
 
+def _of_trees(
+    bundle: Bundle, columns: Columns, name: str
+) -> tuple[tuple[Contribution, ...] | None, str | None]:
+    if not is_installed():
+        return None, f"{name} is no linear model (the extra shap gives the shares of trees)"
+    shares = shares_of_trees(bundle, _frame(columns, bundle))
+    if shares is None:
+        return None, f"{name} is unknown to shap"
+    return described(columns, shares), None
+
+
 def _exact(
     bundle: Bundle, columns: Columns, answer: Answering
 ) -> tuple[tuple[Contribution, ...] | None, str | None]:
@@ -106,7 +119,7 @@ def _exact(
     except ValueError as error:
         return None, f"{name}: {error}"
     if linear is None:
-        return None, f"{name} is no linear model"
+        return _of_trees(bundle, columns, name)
     back = next((inverse for link, inverse in SCORES if link is linear.link), None)
     if back is None:
         return None, f"{name} cuts its scores off, so they cannot be told from its answers"

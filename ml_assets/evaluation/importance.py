@@ -155,6 +155,11 @@ def contributions(columns: Columns, score: Answering) -> tuple[Contribution, ...
     size = max(float(np.abs(whole).max()), 1.0)
     if not np.allclose(together, whole, rtol=0, atol=CLOSE * size):
         return None
+    return described(columns, shares)
+
+
+def described(columns: Columns, shares: Mapping[str, Array]) -> tuple[Contribution, ...]:
+    """Shares of the score by feature, each row's, as contributions; largest first."""
     found = [_contribution(name, columns[name], share) for name, share in shares.items()]
     return tuple(sorted(found, key=lambda one: -one.mean_size))
 
