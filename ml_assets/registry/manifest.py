@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ml_assets.training.intervals import Intervals
 from ml_assets.evaluation.thresholds import CUSTOMARY
+from ml_assets.training.intervals import Intervals
 
 FORMAT = 1
 LONG = 60

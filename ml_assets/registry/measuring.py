@@ -277,7 +277,7 @@ def _measure(
         champion=incumbent.version if incumbent else None,
         at=now,
         rows=len(test.y),
-        kpi=interval_on_test(problem, config.kpi.metric, test, threshold=threshold),
+        kpi=interval_on_test(problem, problem.config.kpi.metric, test, threshold=threshold),
         metrics=metrics,
         slices=_slices(problem, home, test, baseline, threshold=threshold),
         metrics_code=code,
