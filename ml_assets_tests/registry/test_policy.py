@@ -36,7 +36,7 @@ def test_releases_once_that_check_was_run(world):
 def test_records_what_failed_although_the_policy_does_not_need_it(world):
     good, poor = world.fit(), world.fit(POOR)
     world.consider(good)
-    lenient = needing(world, "baseline")
+    lenient = needing(world, "answers")
 
     decision = lenient.consider(poor, days=2)
 
