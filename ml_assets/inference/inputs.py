@@ -7,8 +7,9 @@ has no direct path, the row goes through `validation` as a table of one, which s
 
 import difflib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from itertools import islice, repeat
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ import pyarrow as pa
 from ml_assets.errors import BrokenField, InvalidRows, NotCompilable
 from ml_assets.features.view import contract_frame
 from ml_assets.inference.columns import Row
-from ml_assets.inference.remembering import UNSEEN, Memory
+from ml_assets.inference.remembering import UNSEEN, Memory, is_long
 from ml_assets.inference.rules import RowRule, Rule, rules_of
 from ml_assets.inference.transposition import Columns, columns_of, rows_of
 from ml_assets.inference.values import UNREADABLE, Reader, as_text, is_single, reader
@@ -52,7 +53,7 @@ class InputColumn(NamedTuple):
 
     def remember(self, text: Any, value: Any) -> None:
         """Remember a text, or nothing, that broke no rule."""
-        if self.remembers and text.__class__ in TEXT_OR_NOTHING:
+        if self.remembers and text.__class__ in TEXT_OR_NOTHING and not is_long(text):
             self.known.keep(text, value)
 
     def read_all(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
@@ -62,19 +63,16 @@ class InputColumn(NamedTuple):
             ValueError: If one of them is broken, or may be.
         """
         values = [row.get(self.name) for row in rows]
-        if not self.remembers or not set(map(type, values)) <= TEXT_OR_NOTHING:
+        with suppress(KeyError, TypeError):  # one that was not seen yet, or is no single value
+            return list(map(self.known.__getitem__, values))
+        if not self.remembers or not TEXT_OR_NOTHING.issuperset(map(type, values)):
             return self._flawless(values)
-        found = list(map(self.known.get, values, repeat(UNSEEN)))
-        if UNSEEN not in found:
-            return found
-        unseen = {value for value, read in zip(values, found, strict=True) if read is UNSEEN}
-        news = dict(zip(unseen, self._flawless(list(unseen)), strict=True))
-        for value, read in news.items():
+        found = {value: self.known.get(value, UNSEEN) for value in set(values)}
+        news = [value for value, read in found.items() if read is UNSEEN]
+        for value, read in zip(news, self._flawless(news), strict=True):
+            found[value] = read
             self.remember(value, read)
-        return [
-            news[value] if read is UNSEEN else read
-            for value, read in zip(values, found, strict=True)
-        ]
+        return list(map(found.__getitem__, values))
 
     def _flawless(self, values: Sequence[Any]) -> list[Any]:
         found = list(map(self.read, values))

@@ -5,7 +5,7 @@ not: prose hardly comes again. Nor are floats, whose zeros are equal and not the
 """
 
 from collections.abc import Callable, Sequence
-from itertools import repeat
+from contextlib import suppress
 from operator import itemgetter
 from typing import Any, Final
 
@@ -24,9 +24,7 @@ class Memory(dict[Any, Any]):
     """Values to what comes of them."""
 
     def keep(self, value: Any, found: Any) -> None:
-        """Remember what came of a value, unless it is long."""
-        if value.__class__ is str and len(value) > LONGEST_REMEMBERED:
-            return
+        """Remember what came of a value."""
         if len(self) >= MOST_REMEMBERED:
             self.clear()
         self[value] = found
@@ -65,21 +63,20 @@ class Remembered:
         keys = self._keys(columns)
         if self._key is None:
             return [self._function(self._row(key)) for key in keys]
-        found = list(map(self._known.get, keys, repeat(UNSEEN)))
-        if UNSEEN not in found:
-            return found
-        unseen = {key for key, value in zip(keys, found, strict=True) if value is UNSEEN}
-        news = {key: self._learned(key, self._row(key)) for key in unseen}
-        return [
-            news[key] if value is UNSEEN else value
-            for key, value in zip(keys, found, strict=True)
-        ]
+        with suppress(KeyError):
+            return list(map(self._known.__getitem__, keys))
+        found = {key: self._known.get(key, UNSEEN) for key in set(keys)}
+        unseen = [key for key, value in found.items() if value is UNSEEN]
+        if self._is_one and sum(map(is_long, unseen)) > len(keys) // 2:
+            # Prose: to look for what is the same would take longer.
+            return [self._function(self._row(key)) for key in keys]
+        for key in unseen:
+            found[key] = self._learned(key, self._row(key))
+        return list(map(found.__getitem__, keys))
 
     def _learned(self, key: Any, row: Row) -> Any:
         found = self._function(row)
-        if self._is_one or all(
-            each.__class__ is not str or len(each) <= LONGEST_REMEMBERED for each in key
-        ):
+        if not any(map(is_long, (key,) if self._is_one else key)):
             self._known.keep(key, found)
         return found
 
@@ -92,3 +89,8 @@ class Remembered:
         return (
             {self._reads[0]: key} if self._is_one else dict(zip(self._reads, key, strict=True))
         )
+
+
+def is_long(value: Any) -> bool:
+    """Whether a value is a text too long to be remembered."""
+    return value.__class__ is str and len(value) > LONGEST_REMEMBERED
