@@ -35,12 +35,14 @@ from ml_assets.feedback.flywheel import Cycle, Flywheel, Week, flywheel
 from ml_assets.feedback.group_commit import GroupCommit
 from ml_assets.feedback.labels import Answer, Label, label_of
 from ml_assets.feedback.log import (
+    About,
     LoggedPrediction,
     features_hash,
     features_hashes,
     input_text,
     log_predictions,
     logged_columns,
+    logged_predictions,
     newest_predictions,
     prediction_ids,
     predictions,
@@ -70,6 +72,7 @@ from ml_assets.feedback.scoring import (
 )
 
 __all__ = [
+    "About",
     "Answer",
     "Batch",
     "Cycle",
@@ -105,6 +108,7 @@ __all__ = [
     "label_of",
     "log_predictions",
     "logged_columns",
+    "logged_predictions",
     "materialize_feedback",
     "materialize_pending",
     "newest_predictions",

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime, timedelta
 from functools import cache
-from itertools import chain
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ import orjson
 import sqlalchemy as sa
 
 from ml_assets.errors import ProblemError
+from ml_assets.inference.answers import Answers
 from ml_assets.inference.values import is_missing
 from ml_assets.problem import Problem
 from ml_assets.storage import Home, Store, UTCDateTime, append_only, metadata
@@ -82,6 +83,15 @@ class LoggedPrediction(NamedTuple):
     lower: float | None = None
     """End of the interval around a value; which share of labels it holds, the manifest says."""
     upper: float | None = None
+
+
+class About(NamedTuple):
+    """What is the same for the answers that were given together; see `LoggedPrediction`."""
+
+    problem: str
+    model_version: str
+    at: datetime
+    exposed: bool
 
 
 VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
@@ -153,6 +163,47 @@ def logged_columns(problem: Problem) -> frozenset[str]:
     return frozenset(problem.fields) - personal - {problem.target}
 
 
+def logged_predictions(
+    answers: Answers,
+    ids: Sequence[str],
+    *,
+    asked: Iterable[Mapping[str, object]],
+    kept: AbstractSet[str],
+    about: About,
+) -> list[LoggedPrediction]:
+    """Answers as the log has them.
+
+    Args:
+        answers: Those of n rows.
+        ids: Theirs; see `prediction_ids`.
+        asked: The n rows, with all that is to be logged of them.
+        kept: Columns that are logged; see `logged_columns`.
+        about: What is the same for all of them.
+    """
+    return list(
+        map(
+            LoggedPrediction,
+            ids,
+            repeat(about.problem),
+            repeat(about.model_version),
+            repeat(about.at),
+            (input_text(row, kept) for row in asked),
+            column_hashes(answers.features.values(), rows=len(answers)),
+            (each.value for each in answers.predictions),
+            (each.decision for each in answers.predictions),
+            repeat(about.exposed),
+            (
+                None if each.interval is None else each.interval.lower
+                for each in answers.predictions
+            ),
+            (
+                None if each.interval is None else each.interval.upper
+                for each in answers.predictions
+            ),
+        )
+    )
+
+
 def input_text(row: Mapping[str, object], kept: AbstractSet[str]) -> str:
     """The part of a requested row that is logged, as JSON.
 
@@ -175,18 +226,26 @@ def features_hash(features: Iterable[float | str | None]) -> str:
         >>> features_hash([1, "a", None]) == features_hash([1.0, "a", float("nan")])
         True
     """
-    plain = list(features)
-    if not set(map(type, plain)) <= PLAIN:
-        plain = [
-            each if each is None or isinstance(each, str) else float(each) for each in plain
-        ]
-    return hashlib.blake2b(orjson.dumps(plain), digest_size=16).hexdigest()
+    (found,) = column_hashes([(each,) for each in features], rows=1)
+    return found
 
 
 def features_hashes(features: "pd.DataFrame") -> list[str]:
     """`features_hash` of every row of a frame as `build_features` makes it."""
     columns = [features[name].astype(object).tolist() for name in features]
-    return [features_hash(row) for row in zip(*columns, strict=True)]
+    return column_hashes(columns, rows=len(features))
+
+
+def column_hashes(columns: Iterable[Sequence[float | str | None]], *, rows: int) -> list[str]:
+    """`features_hash` of each of n rows, given as the columns of their features."""
+    plain = [
+        column
+        if PLAIN.issuperset(map(type, column))
+        else [each if each is None or isinstance(each, str) else float(each) for each in column]
+        for column in columns
+    ]
+    found = zip(*plain, strict=True) if plain else [()] * rows
+    return [hashlib.blake2b(orjson.dumps(row), digest_size=16).hexdigest() for row in found]
 
 
 def _plain(value: object) -> object:
@@ -222,12 +281,14 @@ def write_predictions(
 def _insert_into_sqlite(connection: sa.Connection, rows: Sequence[LoggedPrediction]) -> None:
     """Insert rows by the driver: by way of SQLAlchemy, one takes four times as long."""
     stored = _stored_moment(connection.dialect)
-    moments = {row.at: stored(row.at) for row in rows}
+    columns: list[Iterable[object]] = list(zip(*rows, strict=True))
+    moments = {at: stored(at) for at in {row.at for row in rows}}
+    columns[AT] = [moments[row.at] for row in rows]
+    values = list(zip(*columns, strict=True))
     driver: Any = connection.connection.driver_connection
     for start in range(0, len(rows), ROWS_PER_INSERT):
-        some = rows[start : start + ROWS_PER_INSERT]
-        values = [(*row[:AT], moments[row.at], *row[AT + 1 :]) for row in some]
-        statement, parameters = _sqlite_insertion(len(some)), tuple(chain(*values))
+        some = values[start : start + ROWS_PER_INSERT]
+        statement, parameters = _sqlite_insertion(len(some)), tuple(chain(*some))
         try:
             driver.execute(statement, parameters)
         except sqlite3.Error as error:

@@ -22,6 +22,7 @@ from ml_assets.inference.agreement import SAME_FEATURE
 from ml_assets.inference.columns import Row
 from ml_assets.inference.featuring import Features, Featuring
 from ml_assets.inference.inputs import Inputs
+from ml_assets.inference.transposition import columns_of, rows_of
 from ml_assets.problem import Problem
 from ml_assets.registry import ModelVersion, versions
 from ml_assets.storage import Home
@@ -125,7 +126,10 @@ def _compared(
         (each, found.row) for each, found in zip(logged, held, strict=True) if not found.broken
     ]
     rows = [row for _, row in good]
-    together, quickly = (featuring.by_frame(rows), featuring.many(rows)) if rows else ([], [])
+    if not rows:
+        return
+    together = featuring.by_frame(rows)
+    quickly = rows_of(featuring.many(columns_of(rows, problem.known_columns)))
     for (each, row), features, quick in zip(good, together, quickly, strict=True):
         others = chain([quick], _alone(featuring, row))
         columns = _differing(each, features, others)

@@ -189,7 +189,7 @@ def _answers(predictor: Predictor, rows: Sequence[Row]) -> list[tuple[Row, Answe
     """Each row with its answer, or with why there is none."""
     asked = [{name: row[name] for name in predictor.inputs.columns} for row in rows]
     try:
-        found: Sequence[Answer | str] = predictor.answers(asked) if asked else []
+        found: Sequence[Answer | str] = list(predictor.answers(asked)) if asked else []
     except InferenceError:
         found = [_answer(predictor, each) for each in asked]
     return list(zip(rows, found, strict=True))

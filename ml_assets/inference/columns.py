@@ -64,15 +64,22 @@ MADE_FROM: Mapping[Kind, tuple[Kind, ...]] = {
 
 
 class Column:
-    """Stands in for a series."""
+    """Stands in for a series.
+
+    Attributes:
+        kind: What it holds.
+        value: From a row to its value there.
+        reads: The columns of a row that a value may depend on.
+    """
 
     # Neither pandas nor numpy may take a column for a list of values.
     __iter__ = None
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, kind: Kind, value: Value) -> None:
+    def __init__(self, kind: Kind, value: Value, reads: frozenset[str]) -> None:
         self.kind = kind
         self.value = value
+        self.reads = reads
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -119,7 +126,7 @@ class Column:
             known = value(row)
             return None if known is None else function(known)
 
-        return Column(kind, found)
+        return Column(kind, found, self.reads)
 
     def __add__(self, other: Any) -> "Column":
         return arithmetic("add", self, other)
@@ -191,25 +198,26 @@ class Column:
     def isna(self) -> "Column":
         """Whether a value is missing."""
         value = self.value
-        return Column("flag", lambda row: value(row) is None)
+        return Column("flag", lambda row: value(row) is None, self.reads)
 
     def notna(self) -> "Column":
         """Whether there is a value."""
         value = self.value
-        return Column("flag", lambda row: value(row) is not None)
+        return Column("flag", lambda row: value(row) is not None, self.reads)
 
     isnull = isna
     notnull = notna
 
     def fillna(self, value: Any) -> "Column":
         """Put another value where there is none."""
-        own, other = self.value, self._alike(value).value
+        instead = self._alike(value)
+        own, other = self.value, instead.value
 
         def filled(row: Row) -> Any:
             known = own(row)
             return other(row) if known is None else known
 
-        return Column(self.kind, filled)
+        return Column(self.kind, filled, self.reads | instead.reads)
 
     def astype(self, dtype: Any) -> "Column":
         """Change the type, not what is said."""
@@ -218,7 +226,7 @@ class Column:
             raise NotCompilable(f"no direct path is known from {self.kind} to {dtype}")
         if kind == "number" and self.kind != "number":
             return self.then("number", float)
-        return Column(kind, self.value)
+        return Column(kind, self.value, self.reads)
 
     def replace(self, to_replace: Any, value: Any = None) -> "Column":
         """Put other values in the place of some."""
@@ -254,7 +262,8 @@ class Column:
         """Keep the value where a condition holds, and take another elsewhere."""
         condition = as_column(cond)
         condition.require(*LOGICAL, what=".where")
-        own, holds, instead = self.value, condition.value, self._alike(other).value
+        column = self._alike(other)
+        own, holds, instead = self.value, condition.value, column.value
 
         def chosen(row: Row) -> Any:
             is_kept = holds(row)
@@ -262,7 +271,7 @@ class Column:
                 raise ValueError("a condition is missing")
             return own(row) if is_kept else instead(row)
 
-        return Column(self.kind, chosen)
+        return Column(self.kind, chosen, self.reads | condition.reads | column.reads)
 
     def mask(self, cond: Any, other: Any = None) -> "Column":
         """Keep the value where a condition does not hold."""
@@ -276,7 +285,7 @@ class Column:
         ):
             raise NotCompilable(f"no direct path is known for .isin of a {self.kind} column")
         value = self.value
-        return Column("flag", lambda row: value(row) in known)
+        return Column("flag", lambda row: value(row) in known, self.reads)
 
     def between(self, left: Any, right: Any) -> "Column":
         """Whether a value is within two limits, which are themselves within."""
@@ -298,7 +307,7 @@ class Column:
     def _alike(self, other: Any) -> "Column":
         """Another column of the same kind, or a constant; a missing value is of any kind."""
         if is_missing(other):
-            return Column(self.kind, lambda row: None)  # noqa: ARG005 - the same for every row
+            return constant(self.kind, None)
         column = as_column(other)
         numbers = {self.kind, column.kind} <= set(NUMBERS) and self.kind == "nullable"
         truths = self.kind == "boolean" and column.kind == "flag"
@@ -326,7 +335,7 @@ class TextMethods:
                 message = f"no direct path is known for .str.{name} with {error}"
                 raise NotCompilable(message) from None
             text = self._column.value
-            return Column(operation.result, lambda row: one(text(row)))
+            return Column(operation.result, lambda row: one(text(row)), self._column.reads)
 
         return method
 
@@ -371,7 +380,7 @@ def arithmetic(name: str, left: Any, right: Any) -> Column:
         a, b = first(row), second(row)
         return None if a is None or b is None else function(a, b)
 
-    return Column(kind, computed)
+    return Column(kind, computed, one.reads | other.reads)
 
 
 def comparison(name: str, left: Any, right: Any) -> Column:
@@ -387,7 +396,7 @@ def comparison(name: str, left: Any, right: Any) -> Column:
         a, b = first(row), second(row)
         return missing if a is None or b is None else function(a, b)
 
-    return Column("boolean" if is_nullable else "flag", compared)
+    return Column("boolean" if is_nullable else "flag", compared, one.reads | other.reads)
 
 
 def logic(left: Any, right: Any, *, decisive: bool) -> Column:
@@ -403,7 +412,8 @@ def logic(left: Any, right: Any, *, decisive: bool) -> Column:
             return decisive
         return None if a is None or b is None else not decisive
 
-    return Column("flag" if one.kind == other.kind == "flag" else "boolean", joined)
+    kind: Kind = "flag" if one.kind == other.kind == "flag" else "boolean"
+    return Column(kind, joined, one.reads | other.reads)
 
 
 def _computed_kind(name: str, left: Kind, right: Kind) -> Kind:
@@ -446,6 +456,11 @@ def is_missing(value: Any) -> bool:
     )
 
 
+def constant(kind: Kind, value: Any) -> Column:
+    """Return a column that is the same in every row."""
+    return Column(kind, lambda row: value, frozenset())  # noqa: ARG005 - the same for every row
+
+
 def as_column(value: Any) -> Column:
     """Return a column as it is, and a constant as a column that is the same in every row.
 
@@ -458,7 +473,7 @@ def as_column(value: Any) -> Column:
     kind = CONSTANTS.get(type(plain))
     if kind is None:
         raise NotCompilable(f"no direct path is known for a {type(value).__name__}")
-    return Column(kind, lambda row: plain)  # noqa: ARG005 - the same for every row
+    return constant(kind, plain)
 
 
 def _plain(value: Any) -> Any:

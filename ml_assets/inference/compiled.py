@@ -7,7 +7,7 @@ of the step, and the pipeline itself goes on answering.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import compress, repeat
 from typing import Any
@@ -33,11 +33,9 @@ from ml_assets.inference.lookups import (
     TextTerm,
     crc_of,
 )
+from ml_assets.inference.transposition import Columns
 from ml_assets.inference.trees import forest
 from ml_assets.training.wrappers import LocalModels, LogTarget
-
-Columns = Mapping[str, Sequence[Any]]
-"""Many rows, column by column; a missing value is None."""
 
 BOOSTING = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 

@@ -6,8 +6,6 @@ value is one for which Python and pandas may differ, the row is given to it as a
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
-from operator import itemgetter
 from typing import Any
 
 import pandas as pd
@@ -16,8 +14,10 @@ import pyarrow as pa
 from ml_assets.errors import NotCompilable
 from ml_assets.features import build_features, contract_frame
 from ml_assets.inference.columns import Row
-from ml_assets.inference.rules import KINDS
+from ml_assets.inference.remembering import Remembered
+from ml_assets.inference.rules import KINDS, remembered
 from ml_assets.inference.tracing import Traced, trace
+from ml_assets.inference.transposition import Columns, columns_of, rows_of
 from ml_assets.problem import Problem
 from ml_assets.validation.casting import TYPES
 
@@ -25,10 +25,6 @@ Features = Mapping[str, Any]
 """A feature's value by its name: text or a float, and None where it is missing."""
 
 NUMBERS = ("number", "nullable", "boolean", "flag")
-
-
-MANY = 20
-"""From so many rows on, computing features one after the other for all rows is quicker."""
 
 
 class Featuring:
@@ -43,12 +39,13 @@ class Featuring:
         self.names = names
         self.not_direct: str | None = None
         self._problem = problem
-        self._direct: tuple[tuple[str, Callable[[Row], Any]], ...] = ()
+        self._direct: tuple[tuple[str, Remembered], ...] = ()
         kinds = {name: KINDS[problem.fields[name].kind] for name in problem.known_columns}
         try:
             traced = trace(problem.features, kinds)
             self._direct = tuple(
-                (name, _final(name, traced, kind)) for name, kind in names.items()
+                (name, remembered(_final(name, traced, kind), kinds))
+                for name, kind in names.items()
             )
         except NotCompilable as error:
             self.not_direct = str(error)
@@ -57,30 +54,24 @@ class Featuring:
         """Return the features of a row in the types of the contract."""
         if self.not_direct is None:
             try:
-                return {name: value(row) for name, value in self._direct}
+                return {name: feature.one(row) for name, feature in self._direct}
             except (ArithmeticError, ValueError):
                 pass  # what pandas makes of it, such as infinity, is for pandas to say
         return self.by_frame([row])[0]
 
-    def many(self, rows: Sequence[Row]) -> list[Features]:
+    def many(self, held: Columns) -> Columns:
         """Return the features of rows in the types of the contract."""
-        if self.not_direct is not None:
-            return self.by_frame(rows)
-        if len(rows) < MANY:
-            return [self.one(row) for row in rows]
-        try:
-            columns = [over_rows(value, rows) for _, value in self._direct]
-        except (ArithmeticError, ValueError):
-            return [self.one(row) for row in rows]  # the row that it was goes by way of a frame
-        names = [name for name, _ in self._direct]
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        if self.not_direct is None:
+            try:
+                return {name: feature.many(held) for name, feature in self._direct}
+            except (ArithmeticError, ValueError):
+                # The row that it was goes by way of a frame.
+                return columns_of([self.one(row) for row in rows_of(held)], self.names)
+        return features_of(self.frame(rows_of(held)), self.names)
 
     def by_frame(self, rows: Sequence[Row]) -> list[Features]:
         """Return the features of rows by way of a frame."""
-        columns = features_of(self.frame(rows), self.names)
-        return [
-            dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
-        ]
+        return rows_of(features_of(self.frame(rows), self.names))
 
     def frame(self, rows: Sequence[Row]) -> pd.DataFrame:
         """Return the frame of features of rows."""
@@ -117,51 +108,15 @@ def frame_of(features: Sequence[Features], names: Mapping[str, str]) -> pd.DataF
     )
 
 
-class Watched(dict[str, Any]):
-    """A row that remembers which of its columns were read."""
-
-    def __init__(self, row: Row) -> None:
-        super().__init__(row)
-        self.read: dict[str, None] = {}
-
-    def __getitem__(self, name: str) -> Any:
-        self.read[name] = None
-        return super().__getitem__(name)
-
-
-def over_rows(value: Callable[[Row], Any], rows: Sequence[Row]) -> list[Any]:
-    """A feature of many rows, computed once for those that say the same in the columns it reads."""
-    watched = Watched(rows[0])
-    value(watched)
-    names = tuple(watched.read)
-    if not names:
-        return [value(row) for row in rows]
-    is_one = len(names) == 1
-    keys = list(map(itemgetter(*names), rows))
-    distinct = set(keys)
-    # Zero has two signs, which are equal and not the same.
-    has_floats = float in map(type, distinct if is_one else chain.from_iterable(distinct))
-    if has_floats or len(distinct) > len(rows) // 2:
-        return [value(row) for row in rows]
-    try:
-        known = {
-            key: value({names[0]: key} if is_one else dict(zip(names, key, strict=True)))
-            for key in distinct
-        }
-    except KeyError:  # of another row, it reads other columns as well
-        return [value(row) for row in rows]
-    return list(map(known.__getitem__, keys))
-
-
-def _final(name: str, traced: Mapping[str, Traced], kind: str) -> Callable[[Row], Any]:
-    """The value of one feature, as `build_features` brings it to one of the two types."""
+def _final(name: str, traced: Mapping[str, Traced], kind: str) -> Traced:
+    """One feature, as `build_features` brings it to one of the two types."""
     found = traced.get(name)
     if found is None:
         raise NotCompilable(f"there is no feature {name}; there are {', '.join(traced)}")
     if kind == "text" and found.kind == "text":
-        return found.value
+        return found
     if kind == "number" and found.kind in NUMBERS:
-        return _as_float(found.value)
+        return found._replace(value=_as_float(found.value))
     raise NotCompilable(f"the feature {name} is {found.kind}, and the model needs {kind}")
 
 

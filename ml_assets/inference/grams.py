@@ -78,10 +78,12 @@ class GramTable:
     def of_many(self, texts: Sequence[str]) -> Grams:
         """Return the features of n ASCII texts."""
         numbers, of_text = self._words(texts)
-        together = of_text[:-1] == of_text[1:]
-        pairs = (numbers[:-1] * self._base + numbers[1:])[together]
-        places = np.concatenate((self._singles[numbers], self._pairs[pairs]))
-        of_place = np.concatenate((of_text, of_text[:-1][together]))
+        places, of_place = self._singles[numbers], of_text
+        if self._splitting.ngrams[1] > 1:
+            together = of_text[:-1] == of_text[1:]
+            pairs = (numbers[:-1] * self._base + numbers[1:])[together]
+            places = np.concatenate((places, self._pairs[pairs]))
+            of_place = np.concatenate((of_text, of_text[:-1][together]))
         known = places >= 0
         bits = max(int(places.max(initial=0)), 1).bit_length()
         keys = (of_place[known] << bits) | places[known]

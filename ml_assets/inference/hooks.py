@@ -78,7 +78,7 @@ class Hooks:
         predictions: Sequence[Predicted],
         sent: Sequence[Mapping[str, Any]],
         held: Sequence[Row],
-    ) -> list[Mapping[str, Any] | None]:
+    ) -> list[Mapping[str, Any]] | None:
         """Say what clients get beside each prediction; None without a response hook.
 
         Args:
@@ -90,7 +90,7 @@ class Hooks:
             InferenceError: If the hook fails on a row; the message names it.
         """
         if (show := self._response) is None:
-            return [None] * len(predictions)
+            return None
         return [
             self._shown(place, show, predicted, {**row, **typed})
             for place, (predicted, row, typed) in enumerate(

@@ -7,9 +7,10 @@ has no direct path, the row goes through `validation` as a table of one, which s
 
 import difflib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,9 @@ import pyarrow as pa
 from ml_assets.errors import BrokenField, InvalidRows, NotCompilable
 from ml_assets.features.view import contract_frame
 from ml_assets.inference.columns import Row
-from ml_assets.inference.rules import Rule, rules_of
+from ml_assets.inference.remembering import UNSEEN, Memory, is_long
+from ml_assets.inference.rules import RowRule, Rule, rules_of
+from ml_assets.inference.transposition import Columns, columns_of, rows_of
 from ml_assets.inference.values import UNREADABLE, Reader, as_text, is_single, reader
 from ml_assets.problem import Problem
 from ml_assets.validation import hold_to_contract
@@ -33,16 +36,6 @@ LONGEST_SHOWN = 60
 SAMPLED_ROWS = 20
 NOT_TEXT = "is not one text"
 
-MANY = 20
-"""From so many rows on, reading them column by column is quicker."""
-
-LONGEST_REMEMBERED = 60
-MOST_REMEMBERED = 2_000
-"""Of each column, so many short texts are remembered; then the memory starts anew, and is bounded."""
-
-UNSEEN: Final = object()
-"""Stands for what a text is read as before it was read."""
-
 TEXT_OR_NOTHING = frozenset({str, type(None)})
 
 
@@ -55,15 +48,13 @@ class InputColumn(NamedTuple):
     rules: tuple[Rule, ...]
     remembers: bool
     """Whether its texts come again, unlike ids, and its rules always say the same of them."""
-    known: dict[Any, Any]
-    """Short texts that broke no rule, to what they are read as."""
+    known: Memory
+    """Texts that broke no rule, to what they are read as; also that nothing breaks none."""
 
     def remember(self, text: Any, value: Any) -> None:
-        """Remember a text that broke no rule."""
-        if text.__class__ is str and len(text) <= LONGEST_REMEMBERED and self.remembers:
-            if len(self.known) >= MOST_REMEMBERED:
-                self.known.clear()
-            self.known[text] = value
+        """Remember a text, or nothing, that broke no rule."""
+        if self.remembers and text.__class__ in TEXT_OR_NOTHING and not is_long(text):
+            self.known.keep(text, value)
 
     def read_all(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         """Read the values of many rows, texts that are the same only once.
@@ -72,7 +63,9 @@ class InputColumn(NamedTuple):
             ValueError: If one of them is broken, or may be.
         """
         values = [row.get(self.name) for row in rows]
-        if not set(map(type, values)) <= TEXT_OR_NOTHING:
+        with suppress(KeyError, TypeError):  # one that was not seen yet, or is no single value
+            return list(map(self.known.__getitem__, values))
+        if not self.remembers or not TEXT_OR_NOTHING.issuperset(map(type, values)):
             return self._flawless(values)
         found = {value: self.known.get(value, UNSEEN) for value in set(values)}
         news = [value for value, read in found.items() if read is UNSEEN]
@@ -132,31 +125,43 @@ class Inputs:
         self.columns = tuple(self._problem.fields)
         self.not_direct: str | None = None
         self._readers: tuple[InputColumn, ...] = ()
-        self._row_rules: tuple[Rule, ...] = ()
+        self._row_rules: tuple[RowRule, ...] = ()
         try:
             self._prepare()
         except NotCompilable as error:
             self.not_direct = str(error)
 
     def hold(self, rows: Sequence[Mapping[str, Any]]) -> list[Row]:
+        """Read rows into the types of the contract; see `hold_together`."""
+        return rows_of(self.hold_together(rows))
+
+    def hold_together(self, rows: Sequence[Mapping[str, Any]]) -> Columns:
         """Read rows into the types of the contract.
 
         Args:
-            rows: Mappings from column to value; what a row lacks is missing, and columns of the
+            rows: n mappings from column to value; what a row lacks is missing, and columns of the
                 contract that are not known yet are ignored.
 
         Returns:
-            As many rows with every column of the input part; a missing value is None.
+            n rows of every column of the input part; a missing value is None.
 
         Raises:
             InvalidRows: If a row breaks a rule, or has a column that the contract lacks.
         """
-        if len(rows) >= MANY and (flawless := self._hold_together(rows)):
+        flawless = self._flawless(rows)
+        if flawless is not None:
             return flawless
         held = [self.hold_one(row) for row in rows]
         if any(each.broken for each in held):
             raise _refusal(rows, held)
-        return [each.row for each in held]
+        return columns_of([each.row for each in held], self.columns)
+
+    def require(self, row: Mapping[str, Any]) -> Row:
+        """Read one row into the types of the contract; see `hold_together`."""
+        held = self.hold_one(row)
+        if held.broken:
+            raise _refusal([row], [held])
+        return held.row
 
     def hold_one(self, row: Mapping[str, Any]) -> Held:
         """Read one row, and say which rules it breaks."""
@@ -214,7 +219,7 @@ class Inputs:
                 rules=rules.of_columns[name],
                 remembers=field.role != "id"
                 and all(rule.is_constant for rule in rules.of_columns[name]),
-                known={},
+                known=Memory(),
             )
             for name, field in self._problem.fields.items()
         )
@@ -228,28 +233,23 @@ class Inputs:
                 pass  # an odd text or moment, about which Python and Arrow may differ
         return self.by_table([row])[0]
 
-    def _hold_together(self, rows: Sequence[Mapping[str, Any]]) -> list[Row] | None:
+    def _flawless(self, rows: Sequence[Mapping[str, Any]]) -> Columns | None:
         """Read rows column by column; None where one is broken, or may be, and is looked at alone."""
         if self.not_direct is not None or not all(row.keys() <= self._every for row in rows):
             return None
         try:
-            columns = [column.read_all(rows) for column in self._readers]
-            typed: list[Row] = [
-                dict(zip(self.columns, row, strict=True)) for row in zip(*columns, strict=True)
-            ]
-            is_broken = any(
-                rule.holds(row) is False for rule in self._row_rules for row in typed
-            )
+            found = {column.name: column.read_all(rows) for column in self._readers}
+            may_break = any(rule.may_break(found) for rule in self._row_rules)
         except (ArithmeticError, ValueError):
             return None
-        return None if is_broken else typed
+        return None if may_break else found
 
     def _read(self, row: Mapping[str, Any]) -> Held:
         typed: dict[str, Any] = {}
         broken: list[str] = []
         for column in self._readers:
             name, given = column.name, row.get(column.name)
-            if given.__class__ is str:
+            if given.__class__ in TEXT_OR_NOTHING:
                 value = column.known.get(given, UNSEEN)
                 if value is not UNSEEN:
                     typed[name] = value

@@ -10,6 +10,7 @@ Logging, limits and who may ask are for whoever answers requests.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -23,41 +24,19 @@ from ml_assets.inference.agreement import (
     differing_input,
     trial_rows,
 )
-from ml_assets.inference.columns import Row
+from ml_assets.inference.answers import Answer, Answers, Prediction
 from ml_assets.inference.compiled import Compiled, compile_pipeline
 from ml_assets.inference.featuring import Features, Featuring, features_of, frame_of
 from ml_assets.inference.hooks import Hooks
 from ml_assets.inference.inputs import Inputs
+from ml_assets.inference.transposition import Columns, one_row, rows_of
 from ml_assets.problem import Problem
 from ml_assets.registry import Bundle
-from ml_assets.training.intervals import PredictionInterval
 
 TRIAL_ROWS = 100
 """Rows on which the direct ways are compared with the others."""
 
 Rows: TypeAlias = "Sequence[Mapping[str, Any]] | pd.DataFrame | pa.Table"
-
-
-class Prediction(NamedTuple):
-    """What the model answers for one row."""
-
-    value: float
-    """The probability of a positive label, or the value of a regression."""
-    decision: bool | None
-    """What the threshold makes of a probability; None for a regression."""
-    interval: PredictionInterval | None = None
-    """Around a value; None where the model gives none."""
-
-
-class Answer(NamedTuple):
-    """A prediction, and what the model read of the row."""
-
-    prediction: Prediction
-    features: Features
-    asked: Mapping[str, Any] | None = None
-    """The row as the request hook left it; None without one, when it is as it was sent."""
-    shown: Mapping[str, Any] | None = None
-    """What the response hook adds for the client."""
 
 
 class Ways(NamedTuple):
@@ -128,62 +107,51 @@ class Predictor:
 
     def answer(self, row: Mapping[str, Any]) -> Answer:
         """Answer one raw row; see `predict`."""
-        if self._hooks is not None:
-            return self._hooked(self._hooks, [row])[0]
-        (held,) = self.inputs.hold([row])
-        return self._of_one(held)
+        (found,) = self.answers([row])
+        return found
 
-    def answers(self, rows: Sequence[Mapping[str, Any]]) -> list[Answer]:
+    def answers(self, rows: Sequence[Mapping[str, Any]]) -> Answers:
         """Answer raw rows; see `predict`."""
-        if self._hooks is not None:
-            return self._hooked(self._hooks, rows)
-        if len(rows) == 1:
-            return [self.answer(rows[0])]
-        return self._of_many(self.inputs.hold(rows))
+        if self._hooks is None:
+            return self._answered(rows)
+        answers = self._answered(self._hooks.asked(rows))
+        shown = self._hooks.shown(answers.predictions, rows, rows_of(answers.held))
+        return replace(answers, is_hooked=True, shown=shown)
 
-    def _hooked(self, hooks: Hooks, rows: Sequence[Mapping[str, Any]]) -> list[Answer]:
-        """Answer rows of a problem that has hooks."""
-        asked = hooks.asked(rows)
-        held = self.inputs.hold(asked)
-        answers = [self._of_one(held[0])] if len(held) == 1 else self._of_many(held)
-        shown = hooks.shown([answer.prediction for answer in answers], rows, held)
-        return [
-            answer._replace(asked=row, shown=more)
-            for answer, row, more in zip(answers, asked, shown, strict=True)
-        ]
-
-    def _of_one(self, held: Row) -> Answer:
-        features = self.featuring.one(held)
-        value = self._compiled.one(features) if self._compiled else math.nan
-        if math.isnan(value):
-            (value,) = self._by_pipeline([features]).tolist()
-        return Answer(self._prediction(value, features), features)
-
-    def _of_many(self, held: Sequence[Row]) -> list[Answer]:
-        features = self.featuring.many(held)
-        values = self._values(features).tolist()
-        return [
-            Answer(self._prediction(value, each), each)
-            for value, each in zip(values, features, strict=True)
-        ]
+    def _answered(self, asked: Sequence[Mapping[str, Any]]) -> Answers:
+        """Answer rows as the contract has them: one directly, more of them column by column."""
+        if len(asked) == 1:
+            row = self.inputs.require(asked[0])
+            read = self.featuring.one(row)
+            held, features = one_row(row), one_row(read)
+            values = [self._value(read)]
+        else:
+            held = self.inputs.hold_together(asked)
+            features = self.featuring.many(held)
+            values = self._values(features).tolist()
+        predictions = self._predictions(values, features)
+        return Answers(predictions=predictions, held=held, features=features, asked=asked)
 
     def values(self, features: pd.DataFrame) -> np.ndarray:
         """Answer rows whose features are computed already, as the lake has them; n floats."""
-        columns = features_of(features, self.featuring.names)
-        return self._values(
-            [
-                dict(zip(columns, row, strict=True))
-                for row in zip(*columns.values(), strict=True)
-            ]
-        )
+        return self._values(features_of(features, self.featuring.names))
 
-    def _values(self, features: Sequence[Features]) -> np.ndarray:
+    def _value(self, features: Features) -> float:
+        value = self._compiled.one(features) if self._compiled else math.nan
+        return value if not math.isnan(value) else self._by_pipeline([features]).item()
+
+    def _values(self, features: Columns) -> np.ndarray:
         if self._compiled is None:
-            return self._by_pipeline(features)
-        columns = {name: [row[name] for row in features] for name in self.featuring.names}
-        values = self._compiled.many(columns)
+            return self._by_pipeline(rows_of(features))
+        values = self._compiled.many(features)
         if len(open_rows := np.flatnonzero(np.isnan(values))):
-            values[open_rows] = self._by_pipeline([features[int(place)] for place in open_rows])
+            rows = rows_of(
+                {
+                    name: [column[place] for place in open_rows.tolist()]
+                    for name, column in features.items()
+                }
+            )
+            values[open_rows] = self._by_pipeline(rows)
         return values
 
     def _by_pipeline(self, features: Sequence[Features]) -> np.ndarray:
@@ -212,13 +180,16 @@ class Predictor:
         if difference:
             self._compiled, self._not_compiled = None, difference
 
-    def _prediction(self, value: float, features: Features) -> Prediction:
+    def _predictions(self, values: Sequence[float], features: Columns) -> list[Prediction]:
         if self._is_binary:
-            return Prediction(value, value >= self.threshold)
+            return [Prediction(value, value >= self.threshold) for value in values]
         if (intervals := self._intervals) is None:
-            return Prediction(value, None)
-        group = features[intervals.by] if intervals.by else None
-        return Prediction(value, None, intervals.around(value, group))
+            return [Prediction(value, None) for value in values]
+        groups = features[intervals.by] if intervals.by else [None] * len(values)
+        return [
+            Prediction(value, None, intervals.around(value, group))
+            for value, group in zip(values, groups, strict=True)
+        ]
 
     def _as_mappings(self, rows: Rows) -> Sequence[Mapping[str, Any]]:
         if isinstance(rows, pd.DataFrame):

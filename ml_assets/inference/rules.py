@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 from pandera.backends.pandas import builtin_checks
 
 from ml_assets.errors import NotCompilable
-from ml_assets.inference.columns import Kind, Row
-from ml_assets.inference.tracing import trace
+from ml_assets.inference.columns import NUMBERS, Kind, Row
+from ml_assets.inference.remembering import Remembered
+from ml_assets.inference.tracing import Traced, trace
+from ml_assets.inference.transposition import Columns
 from ml_assets.problem import Problem
 
 KINDS: Mapping[str, Kind] = {
@@ -27,20 +29,47 @@ KINDS: Mapping[str, Kind] = {
 
 
 class Rule(NamedTuple):
-    """One check of one column, or of the whole row."""
+    """One check of one column."""
 
     name: str
     holds: Callable[[Row], bool | None]
-    """Asked of a row; that of a column only where the row has a value. None is no objection."""
+    """Asked of a row that has a value in the column. None is no objection."""
     is_constant: bool = True
     """Whether it surely says the same of the same value whenever it is asked."""
+
+
+class RowRule(NamedTuple):
+    """One check of the whole row."""
+
+    name: str
+    asked: Remembered
+    ignores_nothing: bool
+    """Whether a row of nothing but missing values holds it, whatever it says."""
+
+    def holds(self, row: Row) -> bool | None:
+        """Whether a row holds it. None is no objection."""
+        found: bool | None = self.asked.one(row)
+        if self.ignores_nothing:
+            return found or all(value is None for value in row.values())
+        return found
+
+    def may_break(self, columns: Columns) -> bool:
+        """Whether one of many rows may break it, and has to be asked alone."""
+        found = self.asked.many(columns)
+        return not all(found) if self.ignores_nothing else False in found
 
 
 class Rules(NamedTuple):
     """What a contract asks of a row."""
 
     of_columns: Mapping[str, tuple[Rule, ...]]
-    of_rows: tuple[Rule, ...]
+    of_rows: tuple[RowRule, ...]
+
+
+def remembered(traced: Traced, kinds: Mapping[str, Kind]) -> Remembered:
+    """What was traced, remembered where the columns that it reads hold no floats."""
+    comes_again = all(kinds[name] not in NUMBERS for name in traced.reads)
+    return Remembered(traced.value, traced.reads, comes_again=comes_again)
 
 
 def rules_of(problem: Problem) -> Rules:
@@ -69,23 +98,18 @@ def _of_column(column: str, check: Any, kind: Kind) -> Rule:
     function, options = _function(check)
     if check.element_wise:
         return Rule(name, lambda row: function(row[column], **options), is_constant=False)
-    return Rule(
-        name, _traced(name, lambda rows: function(rows[column], **options), {column: kind})
-    )
+    asked = _traced(name, lambda rows: function(rows[column], **options), {column: kind})
+    return Rule(name, asked.value)
 
 
-def _of_row(check: Any, kinds: Mapping[str, Kind]) -> Rule:
+def _of_row(check: Any, kinds: Mapping[str, Kind]) -> RowRule:
     words = _words(check)
     name = words if ": " in words else f"row: {words}"
     if check.groupby is not None or check.element_wise:
         raise NotCompilable(f"{name}: it looks at groups, or at rows as series")
     function, options = _function(check)
     traced = _traced(name, lambda rows: function(rows, **options), kinds)
-
-    def holds(row: Row) -> bool | None:
-        return traced(row) or all(value is None for value in row.values())
-
-    return Rule(name, holds if check.ignore_na else traced)
+    return RowRule(name, remembered(traced, kinds), ignores_nothing=bool(check.ignore_na))
 
 
 def _words(check: Any) -> str:
@@ -101,9 +125,7 @@ def _function(check: Any) -> tuple[Callable[..., Any], Mapping[str, Any]]:
     return check._check_fn, options  # noqa: SLF001
 
 
-def _traced(
-    name: str, function: Callable[..., Any], kinds: Mapping[str, Kind]
-) -> Callable[[Row], bool | None]:
+def _traced(name: str, function: Callable[..., Any], kinds: Mapping[str, Kind]) -> Traced:
     """Trace a check; what comes back has to be one truth per row."""
     try:
         results = trace(function, kinds)
@@ -112,4 +134,4 @@ def _traced(
     result = results.get("")
     if result is None or result.kind not in ("flag", "boolean"):
         raise NotCompilable(f"the rule {name} gives no truth for each row")
-    return result.value
+    return result

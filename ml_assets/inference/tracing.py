@@ -25,6 +25,8 @@ class Traced(NamedTuple):
 
     kind: Kind
     value: Value
+    reads: tuple[str, ...]
+    """The columns of a row that the value may depend on, sorted."""
 
 
 def trace(function: Callable[..., Any], kinds: Mapping[str, Kind]) -> dict[str, Traced]:
@@ -46,15 +48,18 @@ def trace(function: Callable[..., Any], kinds: Mapping[str, Kind]) -> dict[str, 
         # Of pandas or numpy, which met a column where they wanted its values.
         raise NotCompilable(f"{type(error).__name__}: {error}") from error
     if isinstance(made, Column):
-        return {"": Traced(made.kind, made.value)}
+        return {"": _traced(made)}
     if isinstance(made, Rows):
-        return {name: Traced(column.kind, column.value) for name, column in made.items()}
+        return {name: _traced(column) for name, column in made.items()}
     if not isinstance(made, pd.DataFrame) or len(made) != 1:
         raise NotCompilable(
             f"the result is no frame with the rows' index: {type(made).__name__}"
         )
-    cells = {str(name): as_column(made[name].astype(object).iloc[0]) for name in made}
-    return {name: Traced(column.kind, column.value) for name, column in cells.items()}
+    return {str(name): _traced(as_column(made[name].astype(object).iloc[0])) for name in made}
+
+
+def _traced(column: Column) -> Traced:
+    return Traced(column.kind, column.value, tuple(sorted(column.reads)))
 
 
 class Rows:
@@ -64,7 +69,9 @@ class Rows:
     __iter__ = None
 
     def __init__(self, kinds: Mapping[str, Kind]) -> None:
-        self._columns = {name: Column(kind, _reader(name)) for name, kind in kinds.items()}
+        self._columns = {
+            name: Column(kind, _reader(name), frozenset({name})) for name, kind in kinds.items()
+        }
 
     @property
     def index(self) -> pd.Index:

@@ -7,6 +7,6 @@ endpoints; `inference_protocol` is the same for clients of KServe and Triton (`i
 `inference_grpc` and its `inference_messages`, `tensors`). `openapi` describes the endpoints from the
 contracts (`schemas`, `operations`), to people through `docs.html`. The `console` is a page for people,
 `overview`, `trying` and `reviewing` are what it asks for. `telemetry` counts, `watching` what is odd about rows, and `shared_counts` adds
-up what several processes counted. `app` puts them together, `server` runs it, `supervising` several
-of it.
+up what several processes counted. `app` puts them together, `server` runs it over
+each `connection`, `supervising` several of it.
 """

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import orjson
 
 from ml_assets.errors import RequestRefused
-from ml_assets.inference import Answer
+from ml_assets.inference import Answers, Prediction
 from ml_assets.problem import Problem
 from ml_assets.registry import versions
 from ml_assets.serving.deployments import Live
-from ml_assets.serving.predicting import answers_of, log
+from ml_assets.serving.predicting import answer
 from ml_assets.serving.reading import Limits, too_many
 from ml_assets.serving.service import Service, in_thread
 from ml_assets.serving.tensors import DATATYPES, Datatype, Tensor
@@ -78,10 +78,10 @@ async def infer(service: Service, live: Live, question: Question) -> list[Tensor
     """
     wanted = _outputs(live.predictor.problem, question.outputs)
     rows = _rows(question.inputs, service.limits)
-    answers = await answers_of(live, rows)
-    at = service.clock()
-    ids = await log(service, live, rows, answers, at=at, exposed=not question.is_trial)
-    return [Tensor(*slot, _values(slot.name, answers, ids)) for slot in wanted]
+    answered = await answer(service, live, rows, exposed=not question.is_trial)
+    return [
+        Tensor(*slot, _values(slot.name, answered.answers, answered.ids)) for slot in wanted
+    ]
 
 
 async def describe(service: Service, problem: Problem) -> Description:
@@ -154,20 +154,20 @@ def _rows(inputs: Sequence[Tensor], limits: Limits) -> list[dict[str, Any]]:
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def _values(output: str, answers: Sequence[Answer], ids: Sequence[str]) -> Sequence[Any]:
+def _values(output: str, answers: Answers, ids: Sequence[str]) -> Sequence[Any]:
     match output:
         case "prediction":
-            return [answer.prediction.value for answer in answers]
+            return [each.value for each in answers.predictions]
         case "decision":
-            return [answer.prediction.decision for answer in answers]
+            return [each.decision for each in answers.predictions]
         case "lower" | "upper":
-            return [_end(answer, output) for answer in answers]
+            return [_end(each, output) for each in answers.predictions]
         case "shown":
-            return [orjson.dumps(answer.shown).decode() for answer in answers]
+            return [orjson.dumps(shown).decode() for shown in answers.shown or ()]
     return ids
 
 
-def _end(answer: Answer, name: str) -> float:
+def _end(prediction: Prediction, name: str) -> float:
     """One end of an interval; NaN where the version that answers has none."""
-    interval = answer.prediction.interval
+    interval = prediction.interval
     return math.nan if interval is None else float(getattr(interval, name))

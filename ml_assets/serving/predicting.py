@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from starlette.requests import Request
@@ -11,13 +11,14 @@ from starlette.responses import Response
 
 from ml_assets.errors import InvalidRows
 from ml_assets.feedback import (
+    About,
     LoggedPrediction,
-    features_hash,
-    input_text,
+    logged_predictions,
     prediction_ids,
     write_predictions,
 )
-from ml_assets.inference import Answer
+from ml_assets.inference import Answers
+from ml_assets.inference.transposition import rows_of as rows_of_columns
 from ml_assets.serving.deployments import Live
 from ml_assets.serving.reading import JSON, is_told, json_of, rows_of
 from ml_assets.serving.service import Service, in_thread
@@ -43,87 +44,64 @@ class Predicting:
         with_features = is_asked and is_told(request, "features")
         body = await json_of(request, self._service.limits)
         rows = rows_of(body, self._service.limits, what="rows")
-        answers = await answers_of(live, rows)
-        at = self._service.clock()
-        ids = await log(self._service, live, rows, answers, at=at, exposed=not is_trial)
-        found = [
-            _answer(id_, each, with_features=with_features)
-            for id_, each in zip(ids, answers, strict=True)
-        ]
+        found = await answer(self._service, live, rows, exposed=not is_trial)
         about = {
             "problem": live.predictor.problem.name,
             "version": live.predictor.version,
-            "at": at,
+            "at": found.at,
         }
+        each = _each(found, with_features=with_features)
         if isinstance(body, list):
-            return json_response({**about, "predictions": found})
-        return json_response({**found[0], **about})
+            return json_response({**about, "predictions": each})
+        return json_response({**each[0], **about})
 
 
-async def answers_of(live: Live, rows: Rows) -> list[Answer]:
-    """Answer rows, many of them in a thread; what is odd about them is counted."""
-    if len(rows) <= AT_ONCE:
-        return _watched(live, rows)
-    return await in_thread(_watched, live, rows)
+class Answered(NamedTuple):
+    """Rows that were answered, and are in the prediction log."""
+
+    answers: Answers
+    ids: Sequence[str]
+    at: datetime
 
 
-def _watched(live: Live, rows: Rows) -> list[Answer]:
+async def answer(service: Service, live: Live, rows: Rows, *, exposed: bool) -> Answered:
+    """Answer rows, many of them in a thread, and have every answer in the prediction log.
+
+    Raises:
+        InvalidRows: If a row breaks a rule; what is odd about rows is counted in any case.
+    """
+    made = partial(_answered, service, live, rows, exposed=exposed)
+    found, logged = made() if len(rows) <= AT_ONCE else await in_thread(made)
+    await service.answers.write(write_predictions, logged)
+    predictor = live.predictor
+    service.telemetry.predictions.add(predictor.problem.name, predictor.version, by=len(rows))
+    return found
+
+
+def _answered(
+    service: Service, live: Live, rows: Rows, *, exposed: bool
+) -> tuple[Answered, list[LoggedPrediction]]:
+    """Answers, and the same as the prediction log has them."""
+    answers = _watched(live, rows)
+    at = service.clock()
+    found = Answered(answers, prediction_ids(at, len(rows)), at)
+    predictor = live.predictor
+    about = About(predictor.problem.name, predictor.version, at, exposed)
+    # What the contract read, since training and checks read the log by the contract.
+    asked = answers.asked
+    return found, logged_predictions(
+        answers, found.ids, asked=asked, kept=live.kept, about=about
+    )
+
+
+def _watched(live: Live, rows: Rows) -> Answers:
     try:
         answers = live.predictor.answers(rows)
     except InvalidRows as refusal:
         live.watch.add(len(rows), odd_in_refusal(live.known, refusal))
         raise
-    live.watch.add(len(rows), odd_in_answers(live.known, rows, answers))
+    live.watch.add(len(rows), odd_in_answers(live.known, answers))
     return answers
-
-
-async def log(
-    service: Service,
-    live: Live,
-    rows: Rows,
-    answers: Sequence[Answer],
-    *,
-    at: datetime,
-    exposed: bool,
-) -> list[str]:
-    """Write answers to the prediction log; returns their ids once they are in the store."""
-    ids = prediction_ids(at, len(rows))
-    made = partial(_logged, live, rows, answers, ids, at=at, exposed=exposed)
-    logged = made() if len(rows) <= AT_ONCE else await in_thread(made)
-    await service.answers.write(write_predictions, logged)
-    predictor = live.predictor
-    service.telemetry.predictions.add(predictor.problem.name, predictor.version, by=len(rows))
-    return ids
-
-
-def _logged(
-    live: Live,
-    rows: Rows,
-    answers: Sequence[Answer],
-    ids: Sequence[str],
-    *,
-    at: datetime,
-    exposed: bool,
-) -> list[LoggedPrediction]:
-    """Answers as the prediction log has them."""
-    problem, version = live.predictor.problem.name, live.predictor.version
-    return [
-        LoggedPrediction(
-            id=id_,
-            problem=problem,
-            model_version=version,
-            at=at,
-            # What the contract read, since training and checks read the log by the contract.
-            input=input_text(row if answer.asked is None else answer.asked, live.kept),
-            features_hash=features_hash(answer.features.values()),
-            prediction=answer.prediction.value,
-            decision=answer.prediction.decision,
-            exposed=exposed,
-            lower=None if (interval := answer.prediction.interval) is None else interval.lower,
-            upper=None if interval is None else interval.upper,
-        )
-        for id_, row, answer in zip(ids, rows, answers, strict=True)
-    ]
 
 
 def json_response(body: object) -> Response:
@@ -131,14 +109,19 @@ def json_response(body: object) -> Response:
     return Response(orjson.dumps(body, option=orjson.OPT_UTC_Z), media_type=JSON)
 
 
-def _answer(id_: str, answer: Answer, *, with_features: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "id": id_,
-        "prediction": answer.prediction.value,
-        "decision": answer.prediction.decision,
-    }
-    if answer.prediction.interval is not None:
-        found["interval"] = answer.prediction.interval._asdict()
-    if answer.shown is not None:
-        found["shown"] = answer.shown
-    return {**found, "features": answer.features} if with_features else found
+def _each(answered: Answered, *, with_features: bool) -> list[dict[str, Any]]:
+    """What a client gets of each answer."""
+    answers = answered.answers
+    found: list[dict[str, Any]] = [
+        {"id": id_, "prediction": each.value, "decision": each.decision}
+        for id_, each in zip(answered.ids, answers.predictions, strict=True)
+    ]
+    for each, prediction in zip(found, answers.predictions, strict=True):
+        if prediction.interval is not None:
+            each["interval"] = prediction.interval._asdict()
+    for each, shown in zip(found, answers.shown or (), strict=False):
+        each["shown"] = shown
+    if with_features:
+        for each, features in zip(found, rows_of_columns(answers.features), strict=True):
+            each["features"] = features
+    return found

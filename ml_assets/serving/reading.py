@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from ml_assets.errors import RequestRefused
 
@@ -41,16 +41,21 @@ async def body_of(request: Request, limits: Limits) -> bytes:
         RequestRefused: If it is too large.
     """
     most = limits.body_bytes
-    declared = request.headers.get("content-length", "")
+    declared = header(request, b"content-length") or ""
     if declared.isdigit() and int(declared) > most:
         raise _too_large(most)
     parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
+    size, is_more = 0, True
+    while is_more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = message.get("body", b"")
         size += len(part)
         if size > most:
             raise _too_large(most)
         parts.append(part)
+        is_more = message.get("more_body", False)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
@@ -60,10 +65,21 @@ def _declared(request: Request) -> str:
     A page of a stranger may send what it likes to this machine as long as it does not say JSON:
     for that a browser asks the service first, which allows it to nobody.
     """
-    given = request.headers.get("content-type")
+    given = header(request, b"content-type")
     if given is None:
-        return "of no type" if "sec-fetch-site" in request.headers else JSON
+        return JSON if header(request, b"sec-fetch-site") is None else "of no type"
     return given
+
+
+def header(request: Request, name: bytes) -> str | None:
+    """A header of a request, its name in lower case; None where it was not sent.
+
+    Looks it up where Starlette would first make a mapping of them all.
+    """
+    for each, value in request.scope["headers"]:
+        if each == name:
+            return str(value, "latin-1")
+    return None
 
 
 def rows_of(body: Any, limits: Limits, *, what: str) -> Sequence[Mapping[str, Any]]:

@@ -18,6 +18,7 @@ import uvicorn
 from ml_assets.errors import MLAssetsError
 from ml_assets.problem import Problem, problem_named, problems
 from ml_assets.serving.app import application
+from ml_assets.serving.connection import Connection
 from ml_assets.serving.keys import is_loopback, known_keys
 from ml_assets.serving.reading import Limits
 from ml_assets.serving.supervising import supervise
@@ -109,7 +110,9 @@ def work(settings: Settings, listener: socket.socket, *, counts: Path | None = N
     )
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Connection,
+        ws="none",
+        proxy_headers=False,
         lifespan="on",
         access_log=False,
         log_config=None,

@@ -130,7 +130,7 @@ class Service:
         self, request: Request, role: Role | None, handler: Handler, refuse: Refuse
     ) -> Response:
         try:
-            if role is not None:
+            if role is not None and self.keys is not None:
                 require(self.keys, request.headers.get("authorization"), role)
             if role in ("review", "admin") and self.keys is None:
                 require_own_host(request.headers.get("host"))

@@ -8,11 +8,11 @@ last rows have more of them than the problem allows, an alert stands until they 
 import logging
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, TypeAlias
 
 from ml_assets.errors import InvalidRows
-from ml_assets.inference import Answer, Predictor
+from ml_assets.inference import Answers, Predictor
 from ml_assets.inference.inputs import NOT_TEXT
 from ml_assets.inference.vocabulary import known_categories
 from ml_assets.problem import Problem
@@ -42,8 +42,6 @@ UNNAMED = ""
 WRONG_TYPE = (*WORDS.values(), NOT_TEXT)
 ALL = 1.0
 
-Rows: TypeAlias = Sequence[Mapping[str, Any]]
-
 
 class Oddity(NamedTuple):
     """Something that is wrong with a column."""
@@ -71,12 +69,10 @@ class Learned(NamedTuple):
 
     Attributes:
         columns: Those that it asks for, each with what is wrong where it is missing.
-        absent: Values that stand for nothing.
         features: Those with categories, each with them and with what is wrong with another.
     """
 
     columns: tuple[tuple[str, Oddity], ...]
-    absent: frozenset[str | None]
     features: tuple[tuple[str, frozenset[str | None], Oddity], ...]
 
     def names(self, column: str) -> bool:
@@ -88,7 +84,6 @@ def learned(predictor: Predictor) -> Learned:
     """Read it off a model."""
     return Learned(
         columns=tuple((name, Oddity(name, "missing")) for name in predictor.inputs.columns),
-        absent=frozenset((None, *predictor.problem.config.source.missing)),
         features=tuple(
             (name, frozenset((None, *categories)), Oddity(name, "unknown_category"))
             for name, categories in known_categories(predictor.bundle).items()
@@ -96,31 +91,15 @@ def learned(predictor: Predictor) -> Learned:
     )
 
 
-def odd_in_answers(known: Learned, rows: Rows, answers: Sequence[Answer]) -> Tally:
+def odd_in_answers(known: Learned, answers: Answers) -> Tally:
     """Count what is wrong with rows that were answered."""
-    asked = [
-        row if answer.asked is None else answer.asked
-        for row, answer in zip(rows, answers, strict=True)
-    ]
-    if len(rows) != 1:
-        return _odd_in_many(known, asked, [answer.features for answer in answers])
-    (row,), features = asked, answers[0].features
-    found = [odd for column, odd in known.columns if row.get(column) in known.absent]
-    found += [odd for name, usual, odd in known.features if features[name] not in usual]
-    return dict.fromkeys(found, 1)
-
-
-def _odd_in_many(known: Learned, rows: Rows, features: Rows) -> Tally:
-    """Column by column, since most columns have nothing odd."""
     found: dict[Oddity, int] = {}
     for column, odd in known.columns:
-        values = [row.get(column) for row in rows]
-        if absent := known.absent.intersection(values):
-            found[odd] = sum(value in absent for value in values)
+        if None in answers.held[column]:
+            found[odd] = sum(value is None for value in answers.held[column])
     for name, usual, odd in known.features:
-        values = [row[name] for row in features]
-        if unusual := set(values) - usual:
-            found[odd] = sum(value in unusual for value in values)
+        if not usual.issuperset(answers.features[name]):
+            found[odd] = sum(value not in usual for value in answers.features[name])
     return found
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pandera.typing import Series
 
 from ml_assets.errors import InvalidRows
-from ml_assets.inference.inputs import MANY, MOST_BROKEN, MOST_REMEMBERED, Inputs
+from ml_assets.inference.inputs import MOST_BROKEN, Inputs
+from ml_assets.inference.remembering import MOST_REMEMBERED
 from ml_assets.problem import Config, Problem, problems
 
 UTC_TIME = pd.DatetimeTZDtype("us", "UTC")
@@ -217,7 +218,7 @@ def test_reads_a_row_as_a_table_of_one_is_read(inputs, row):
 @settings(max_examples=40, deadline=None)
 @given(some=st.lists(rows_like(GOOD), min_size=1, max_size=3))
 def test_reads_many_rows_as_each_alone(inputs, some):
-    rows = [GOOD, *some] * MANY
+    rows = [GOOD, *some] * 3
     alone = [inputs.hold_one(row) for row in rows]
 
     if any(held.broken for held in alone):

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_assets.errors import NotCompilable
-from ml_assets.inference.featuring import over_rows
+from ml_assets.inference.rules import remembered
 from ml_assets.inference.tracing import trace
+from ml_assets.inference.transposition import columns_of
 
 KINDS = {
     "name": "text",
@@ -159,6 +160,7 @@ def plain(value):
 
 
 TRACED = {name: trace(expression, KINDS)[""] for name, expression in EXPRESSIONS.items()}
+REMEMBERED = {name: remembered(traced, KINDS) for name, traced in TRACED.items()}
 
 
 @settings(max_examples=60, deadline=None)
@@ -180,16 +182,39 @@ def test_answers_what_pandas_answers(rows):
 @settings(max_examples=60, deadline=None)
 @given(rows=ROWS)
 def test_answers_many_rows_as_each_alone(rows):
-    repeated = rows * 4
+    columns = columns_of(rows, KINDS)
 
     differing = {
         name: repr(found)
         for name, column in TRACED.items()
-        if repr(found := over_rows(column.value, repeated))
-        != repr([column.value(row) for row in repeated])
+        if repr(found := REMEMBERED[name].many(columns))
+        != repr([column.value(row) for row in rows])
     }
 
     assert differing == {}
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=ROWS)
+def test_remembers_only_what_is_so(rows):
+    differing = {
+        (name, place): repr(found)
+        for name, column in TRACED.items()
+        for place, row in enumerate(rows)
+        if repr(found := REMEMBERED[name].one(row)) != repr(column.value(row))
+    }
+
+    assert differing == {}
+
+
+@pytest.mark.parametrize("name", TRACED)
+def test_reads_only_the_columns_that_it_names(name):
+    row = dict.fromkeys(KINDS)
+    column = TRACED[name]
+
+    assert repr(column.value({each: row[each] for each in column.reads})) == repr(
+        column.value(row)
+    )
 
 
 class TestFrames:
