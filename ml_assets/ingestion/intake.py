@@ -23,10 +23,10 @@ from ml_assets.ingestion.reading import Reading
 from ml_assets.ingestion.report import Ingested, IngestedFile, IngestedPartition, RefusedFile
 from ml_assets.ingestion.rows import discard, read_rows
 from ml_assets.ingestion.spool import Spool
-from ml_assets.ingestion.turns import one_at_a_time
 from ml_assets.ingestion.update import Update
 from ml_assets.problem import Problem
 from ml_assets.storage import Home
+from ml_assets.storage.turns import one_at_a_time
 
 
 def ingest(

@@ -7,12 +7,24 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ml_assets.storage.artifacts import Artifacts
 from ml_assets.storage.lake import Lake
 from ml_assets.storage.store import Store
 
 DEFAULT_PATH = ".ml_assets"
+
+
+class Address(NamedTuple):
+    """What another process needs to open the same home."""
+
+    path: Path
+    environment: Mapping[str, str]
+
+    def open(self) -> "Home":
+        """Open it there."""
+        return Home.open(self.path, environment=self.environment)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +35,16 @@ class Home:
     lake: Lake
     store: Store
     artifacts: Artifacts
+
+    @property
+    def address(self) -> Address:
+        """Where it is, for another process."""
+        urls = {
+            "ML_ASSETS_LAKE_URL": self.lake.url,
+            "ML_ASSETS_STORE_URL": self.store.url,
+            "ML_ASSETS_ARTIFACTS_URL": self.artifacts.url,
+        }
+        return Address(self.path, urls)
 
     @classmethod
     def open(

@@ -11,9 +11,9 @@ from ml_assets.ingestion.mapping.declaration import Mapping as SourceMapping
 from ml_assets.ingestion.remote.database import rows as rows_of_table
 from ml_assets.ingestion.remote.drop import Drop, Fetched, Line, order, row_of, row_text
 from ml_assets.ingestion.remote.endpoint import cursor_of, pages
-from ml_assets.ingestion.turns import one_at_a_time
 from ml_assets.progress import track
 from ml_assets.storage import Home
+from ml_assets.storage.turns import one_at_a_time
 
 FILE_ROWS = 10_000
 

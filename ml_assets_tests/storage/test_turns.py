@@ -3,8 +3,8 @@ import time
 
 import pytest
 
-from ml_assets.ingestion.turns import one_at_a_time
 from ml_assets.storage import Home
+from ml_assets.storage.turns import if_free, one_at_a_time
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -52,3 +52,15 @@ def test_gives_the_turn_on_after_an_error(shared):
 
     with one_at_a_time(shared, "ingest-a"):
         pass
+
+
+def test_says_whether_a_turn_can_be_had_at_once(shared):
+    with (
+        if_free(shared, "work-a") as first,
+        if_free(shared, "work-a") as second,
+        if_free(shared, "work-b") as other,
+    ):
+        assert (first, second, other) == (True, False, True)
+
+    with if_free(shared, "work-a") as again:
+        assert again
