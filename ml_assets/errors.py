@@ -12,7 +12,9 @@ MLAssetsError
 │   ├── StoreOverloaded    more waits to be written than the store keeps up with
 │   └── ArtifactError      a bundle is missing or is not what its name says
 ├── TrainingError          a model cannot be trained as declared
-│   └── ProtectedFeature   a protected attribute, or what stands for one, is among the features
+│   ├── ProtectedFeature   a protected attribute, or what stands for one, is among the features
+│   └── Pruned             a trial is not worth going on with
+├── ExperimentError        an experiment cannot be declared or run as asked
 ├── RegistryError          the registry cannot do what was asked
 │   ├── VersionNotFound
 │   ├── NotPromotable
@@ -84,6 +86,14 @@ class TrainingError(MLAssetsError):
 
 class ProtectedFeature(TrainingError):  # noqa: N818 - named after what happened
     """A protected attribute, or what stands for one, is among the features."""
+
+
+class Pruned(TrainingError):  # noqa: N818 - named after what happened
+    """A trial is not worth going on with; the message says since when, and against what."""
+
+
+class ExperimentError(MLAssetsError):
+    """An experiment cannot be declared or run as asked."""
 
 
 class RegistryError(MLAssetsError):

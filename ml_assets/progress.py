@@ -24,6 +24,9 @@ class Display(Protocol):
     def finish(self, handle: object) -> None:
         """Say that the piece of work is over."""
 
+    def note(self, text: str) -> None:
+        """Say a sentence about work that goes on."""
+
 
 _display: ContextVar[Display | None] = ContextVar("progress_display", default=None)
 
@@ -59,3 +62,10 @@ def track(items: Iterable[T], label: str, *, total: int | None = None) -> Iterat
             display.advance(handle, 1)
     finally:
         display.finish(handle)
+
+
+def note(text: str) -> None:
+    """Say a sentence about work that goes on, such as the best that was found so far."""
+    display = _display.get()
+    if display is not None:
+        display.note(text)

@@ -60,6 +60,10 @@ class Bars:
             done = task.completed or 1
             self._progress.update(number, total=done, completed=done)
 
+    def note(self, text: str) -> None:
+        """Write a line above the bars."""
+        self._progress.console.print(f"  {text}", markup=False, highlight=False)
+
 
 class Work(NamedTuple):
     """A piece of work that goes on."""
@@ -94,6 +98,11 @@ class Lines:
         self._stream.write(
             f"  {work.label:<{LABEL_WIDTH}} {work.total or '':>6} {seconds:6.1f} s\n"
         )
+        self._stream.flush()
+
+    def note(self, text: str) -> None:
+        """Write the sentence."""
+        self._stream.write(f"  {text}\n")
         self._stream.flush()
 
 

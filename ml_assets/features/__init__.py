@@ -6,7 +6,7 @@ labels that can be trusted and remembers exactly which rows those were, `frames`
 Nothing is fitted here: whatever learns from rows lives inside the model.
 """
 
-from ml_assets.features.frames import count_rows, training_batches, training_frame
+from ml_assets.features.frames import count_rows, groups_of, training_batches, training_frame
 from ml_assets.features.split import SPLITS, SplitName, assign_split
 from ml_assets.features.training_set import (
     TrainingSet,
@@ -34,6 +34,7 @@ __all__ = [
     "contract_frame",
     "count_rows",
     "feature_code_hash",
+    "groups_of",
     "load_training_set",
     "materialize_features",
     "materialize_partitions",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import duckdb
 
 BATCH_ROWS = 50_000
+GROUP = "group_id"
 GATHERED = 4
 """Rows of small partitions are joined when they are such a part of a batch; more takes memory."""
 
@@ -95,6 +96,21 @@ def training_batches(
             f"Training set {training_set.id[:12]} has {expected:,} rows here, and the lake gives "
             f"{found:,}. Build it again; if it happens again, the lake was changed by hand."
         )
+
+
+def groups_of(problem: Problem, home: Home, training_set: TrainingSet) -> pd.Series:
+    """What the rows of an entity must not be torn from: its group, or itself without duplicates.
+
+    Returns:
+        Group by entity id.
+    """
+    has_groups = problem.config.duplicates is not None
+    columns = [problem.entity_id, *([GROUP] if has_groups else [])]
+    table = home.lake.read(
+        training_set_table(problem), version=training_set.version, columns=columns
+    )
+    found = table.to_pandas().drop_duplicates(problem.entity_id)
+    return found.set_index(problem.entity_id, drop=False)[columns[-1]]
 
 
 def count_rows(

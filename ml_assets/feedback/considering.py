@@ -21,6 +21,7 @@ from ml_assets.problem.config import Trigger
 from ml_assets.registry import ModelVersion, versions
 from ml_assets.storage import Home
 from ml_assets.training import training_fingerprint
+from ml_assets.tuning import with_chosen
 
 TRIGGERS: tuple[Trigger, ...] = get_args(Trigger)
 
@@ -98,5 +99,7 @@ def _has_new_rows(problem: Problem, home: Home, newest: ModelVersion) -> bool:
 def _is_of_other_code(problem: Problem, home: Home, newest: ModelVersion) -> bool:
     """Whether the same rows would give another model by today's code and configuration."""
     rows = load_training_set(problem, home, newest.training_set)
-    made_from = training_fingerprint(problem, rows, parent=newest.manifest.parent)
+    made_from = training_fingerprint(
+        with_chosen(problem, home), rows, parent=newest.manifest.parent
+    )
     return made_from != newest.training_fingerprint

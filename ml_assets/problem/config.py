@@ -323,10 +323,79 @@ class Training(Strict):
     checkpoint_every: int = Field(
         default=1, ge=1, description="Epochs between two checkpoints."
     )
+    hyperparameters: str = Field(
+        default="declared",
+        description="declared: those above. tuned: the best trial's. STUDY#3: those of a trial.",
+    )
     target: Target = Target()
     interval: Interval | None = Field(
         default=None, description="Of a regression; without it answers are values alone."
     )
+
+
+class Span(Strict):
+    """The values that tuning may choose from: a range of numbers, or a list of choices.
+
+    Whole numbers at both ends give whole numbers.
+    """
+
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = Field(default=False, description="Draw the logarithm evenly.")
+    step: int | float | None = None
+    choices: list[Any] = []
+
+    @model_validator(mode="after")
+    def _is_a_range_or_choices(self) -> Self:
+        is_range = self.low is not None and self.high is not None
+        if is_range == bool(self.choices):
+            msg = "give either low and high, or choices"
+            raise ValueError(msg)
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            msg = f"low must be below high, got {self.low:g} and {self.high:g}"
+            raise ValueError(msg)
+        if self.log and (self.step is not None or (self.low is not None and self.low <= 0)):
+            msg = "log needs a low above 0 and no step"
+            raise ValueError(msg)
+        return self
+
+
+class Space(Strict):
+    """What tuning may change about one estimator; the rest stays as `training` says."""
+
+    hyperparameters: dict[str, Span] = {}
+    encoders: dict[str, dict[str, Span]] = Field(
+        default={}, description="Feature to option to values."
+    )
+
+
+class Tuning(Strict):
+    """How hyperparameters are searched for; see `ml-assets tune`."""
+
+    space: dict[str, Space] = Field(
+        default={}, description="Estimators of training.estimators; with several, they compete."
+    )
+    trials: int = Field(default=40, ge=1, description="How many a study has in the end.")
+    processes: int = Field(
+        default=2,
+        ge=1,
+        le=64,
+        description="Trials at the same time; a trial knows those that many before it.",
+    )
+    timeout_minutes: float | None = Field(
+        default=None, gt=0, description="No trial begins later than this."
+    )
+    folds: int = Field(
+        default=1,
+        ge=1,
+        le=20,
+        description="Validation folds; with 1, the validation rows of the split.",
+    )
+    pruner: Literal["median", "none"] = Field(
+        default="median",
+        description="Gives up a trial that is poorer after a fold or epoch than half of the others.",
+    )
+    seed: int = 0
 
 
 class Baseline(Strict):
@@ -482,6 +551,7 @@ class Config(Strict):
     slices: Slices = Slices()
     split: Split = Split()
     training: Training
+    tuning: Tuning = Tuning()
     baseline: Baseline = Baseline()
     promotion: Promotion = Promotion()
     schedule: Schedule = Schedule()

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 from ml_assets.errors import ArtifactError
 
-FOR_TRAINING_ONLY = frozenset({"dagster", "dagster-webserver"})
+FOR_TRAINING_ONLY = frozenset({"dagster", "dagster-webserver", "optuna"})
 
 PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^ ;\\]+)")
 HASH = re.compile(r"--hash=(\S+)")

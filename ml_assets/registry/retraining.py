@@ -45,6 +45,7 @@ from ml_assets.training import (
     training_fingerprint,
 )
 from ml_assets.training.wrappers import local_rows
+from ml_assets.tuning import with_chosen
 
 CLASSES = {"binary": [0.0, 1.0], "regression": list[float]()}
 
@@ -75,7 +76,7 @@ def ensure_model(
         ProtectedFeature: If a feature is a protected attribute, or stands for one.
         TrainingError: If there is no training set, or no estimator can be fitted.
     """
-    training_set = load_training_set(problem, home)
+    problem, training_set = with_chosen(problem, home), load_training_set(problem, home)
     parent = _parent(problem, home, training_set)
     known = _known(problem, home, training_set, parent)
     if known is not None and not force and home.artifacts.exists(known.artifact):
@@ -95,7 +96,7 @@ def ensure_model(
 
 def present_model(problem: Problem, home: Home) -> ModelVersion | None:
     """The version that was made from the present training set, code and configuration, if any."""
-    training_set = load_training_set(problem, home)
+    problem, training_set = with_chosen(problem, home), load_training_set(problem, home)
     return _known(problem, home, training_set, _parent(problem, home, training_set))
 
 
@@ -153,12 +154,7 @@ def manifest_of(problem: Problem, home: Home, trained: Trained) -> Manifest:
             training=config.training.model_dump(mode="json"),
             kpi=config.kpi.metric,
         ),
-        code=Code(
-            contract=contract_code_hash(problem),
-            features=feature_code_hash(problem),
-            training=training_code_hash(),
-            hooks=hooks_code_hash(problem),
-        ),
+        code=code_of(problem),
         signature=Signature(
             features=_feature_types(home, made_from, trained.feature_names),
             target=problem.target,
@@ -177,10 +173,19 @@ def manifest_of(problem: Problem, home: Home, trained: Trained) -> Manifest:
     )
 
 
+def code_of(problem: Problem) -> Code:
+    """The source that rows go through, as it is now."""
+    return Code(
+        contract=contract_code_hash(problem),
+        features=feature_code_hash(problem),
+        training=training_code_hash(),
+        hooks=hooks_code_hash(problem),
+    )
+
+
 def measure_of(problem: Problem) -> Measure:
     """The problem's metrics, as training asks for them."""
-    names = metric_names(problem)
-    return lambda y, prediction: measure(names, y, prediction)
+    return partial(measure, metric_names(problem))
 
 
 def decide_of(problem: Problem) -> Decide | None:

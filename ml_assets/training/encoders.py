@@ -184,6 +184,12 @@ DEFAULTS: dict[str, dict[str, object]] = {
 """What an option is when `config.yaml` is silent: a category of tomorrow is no error."""
 
 
+def default_options(kind: str) -> dict[str, object]:
+    """What the options of an encoder are when `config.yaml` is silent."""
+    own = ENCODERS[kind]().get_params() if kind in ENCODERS else {}
+    return {**own, **DEFAULTS.get(kind, {})}
+
+
 def _sparse(name: str, encoder: Encoder, seed: int) -> object:
     options = _checked(name, encoder)
     if encoder.kind == "pass":

@@ -159,6 +159,12 @@ def _alone(name: str, estimator: Estimator, kind: Kind, *, seed: int) -> Any:
     return kind.estimator(**given)
 
 
+def default_arguments(estimator: Callable[..., Any]) -> dict[str, Any]:
+    """What hyperparameters are when nobody says them."""
+    parameters = inspect.signature(estimator).parameters.values()
+    return {each.name: each.default for each in parameters if each.default is not each.empty}
+
+
 def epochs_of(kind: Kind, model: Any) -> int:
     """Passes over the rows, at most."""
     if kind.learns != "in epochs":

@@ -74,7 +74,7 @@ class OnDisk:
         """Put one batch together."""
         apart = max(self.files // PIECES, 1)
         parts = [
-            _read(_piece(self.folder, (place + number * apart) % self.files, number))
+            read_batch(_piece(self.folder, (place + number * apart) % self.files, number))
             for number in range(PIECES)
         ]
         X, y, weight, groups = zip(*parts, strict=True)
@@ -131,7 +131,7 @@ def spooled(
             rows = slice(number, None, PIECES)
             groups = None if batch.groups is None else batch.groups[rows]
             piece = Batch(batch.X[rows], batch.y[rows], batch.weight[rows], groups)
-            _write(_piece(folder, files, number), piece)
+            write_batch(_piece(folder, files, number), piece)
         files += 1
     return OnDisk(folder, files)
 
@@ -156,7 +156,8 @@ def _piece(folder: Path, file: int, number: int) -> Path:
     return folder / f"{file:06d}_{number:02d}.npz"
 
 
-def _write(path: Path, batch: Batch) -> None:
+def write_batch(path: Path, batch: Batch) -> None:
+    """Keep a batch in a file."""
     if sp.issparse(batch.X):
         X = batch.X
         parts = {"data": X.data, "indices": X.indices, "indptr": X.indptr, "shape": X.shape}
@@ -167,7 +168,8 @@ def _write(path: Path, batch: Batch) -> None:
     np.savez(path, y=batch.y, weight=batch.weight, **parts)
 
 
-def _read(path: Path) -> Batch:
+def read_batch(path: Path) -> Batch:
+    """Read a batch that was kept."""
     with np.load(path) as parts:
         about = parts["y"], parts["weight"], parts.get("groups")
         if "dense" in parts:

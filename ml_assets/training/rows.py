@@ -103,16 +103,16 @@ class Rows:
         """
         by = self._grouped_by
         if not self.on_disk:
-            rows = _selected(self._frame, self._frame[SPLIT].isin(list(splits)))
-            rows = self._part(rows, calibrating=calibrating)
+            rows = _selected(self.frame, self.frame[SPLIT].isin(list(splits)))
+            rows = fitting_part(self.problem, rows, calibrating=calibrating)
             rows = fitted_rows(rows) if counted else rows
-            return InMemory(encoded(encoder, rows, self._columns, fit=learn, by=by))
+            return InMemory(encoded(encoder, rows, self.columns, fit=learn, by=by))
         if learn:
-            encoder.fit(self._sample(splits)[self._columns])
+            encoder.fit(self._sample(splits)[self.columns])
         folder = self.folder / name
         shutil.rmtree(folder, ignore_errors=True)
         frames = self._batches(splits, counted=counted, calibrating=calibrating)
-        return spooled(encoder, frames, self._columns, folder, by=by)
+        return spooled(encoder, frames, self.columns, folder, by=by)
 
     def count(self, splits: Sequence[SplitName]) -> int:
         """How many rows some splits have."""
@@ -121,34 +121,26 @@ class Rows:
         )
 
     @cached_property
-    def _frame(self) -> pd.DataFrame:
+    def frame(self) -> pd.DataFrame:
+        """All train and validation rows, in memory, by event time."""
         return training_frame(
             self.problem,
             self.home,
             self.training_set,
             splits=FITTED,
-            columns=self._columns,
+            columns=self.columns,
             since=self.since,
         )
 
     @property
-    def _columns(self) -> list[str]:
+    def columns(self) -> list[str]:
+        """Features that a model reads."""
         return list(self.problem.config.training.encoders)
 
     @property
     def _grouped_by(self) -> str | None:
         interval = self.problem.config.training.interval
         return None if interval is None else interval.by
-
-    def _part(self, rows: pd.DataFrame, *, calibrating: bool) -> pd.DataFrame:
-        """Validation rows that calibrate intervals, drawn by their ids; or all the others."""
-        interval = self.problem.config.training.interval
-        if interval is None:
-            return rows
-        ids = rows[self.problem.entity_id].astype(str).to_numpy(dtype=object)
-        place = pd.util.hash_array(ids, hash_key=CALIBRATING) / 2.0**64
-        drawn = (rows[SPLIT] == "validation").to_numpy() & (place < interval.share)
-        return rows[drawn if calibrating else ~drawn]
 
     def _batches(
         self, splits: Sequence[SplitName], *, counted: bool, calibrating: bool = False
@@ -158,11 +150,11 @@ class Rows:
             self.home,
             self.training_set,
             splits=splits,
-            columns=self._columns,
+            columns=self.columns,
             since=self.since,
             rows=self.problem.config.training.batch_rows,
         )
-        parts = (self._part(frame, calibrating=calibrating) for frame in frames)
+        parts = (fitting_part(self.problem, frame, calibrating=calibrating) for frame in frames)
         return (fitted_rows(part) for part in parts) if counted else parts
 
     def _sample(self, splits: Sequence[SplitName]) -> pd.DataFrame:
@@ -173,12 +165,25 @@ class Rows:
                 self.home,
                 self.training_set,
                 splits=splits,
-                columns=self._columns,
+                columns=self.columns,
                 since=self.since,
                 share=self.problem.config.training.batch_rows / max(self.count(splits), 1),
             )
         )
-        return fitted_rows(self._part(frame, calibrating=False))
+        return fitted_rows(fitting_part(self.problem, frame, calibrating=False))
+
+
+def fitting_part(
+    problem: Problem, rows: pd.DataFrame, *, calibrating: bool = False
+) -> pd.DataFrame:
+    """Validation rows that calibrate intervals, drawn by their ids; or all the others."""
+    interval = problem.config.training.interval
+    if interval is None:
+        return rows
+    ids = rows[problem.entity_id].astype(str).to_numpy(dtype=object)
+    place = pd.util.hash_array(ids, hash_key=CALIBRATING) / 2.0**64
+    drawn = (rows[SPLIT] == "validation").to_numpy() & (place < interval.share)
+    return rows[drawn if calibrating else ~drawn]
 
 
 def _selected(frame: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:

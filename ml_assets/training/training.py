@@ -10,7 +10,7 @@ import platform
 import shutil
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -54,7 +54,7 @@ LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 """What a model is computed with; another version may give another model."""
 
 
-class _Matrices(NamedTuple):
+class Matrices(NamedTuple):
     """The rows as one family of estimators wants them."""
 
     encoder: ColumnTransformer
@@ -175,7 +175,7 @@ def environment() -> dict[str, str]:
 def _compete(run: Run) -> tuple[tuple[Competitor, ...], dict[str, str]]:
     """Fit every estimator that can be fitted on the train rows."""
     training = run.problem.config.training
-    matrices: dict[tuple[Family, str | None], _Matrices] = {}
+    matrices: dict[tuple[Family, str | None], Matrices] = {}
     competitors, skipped = [], {}
     kinds = {name: run.kind(name) for name in training.estimators}
     for name, kind in track(kinds.items(), "estimators", total=len(kinds)):
@@ -186,10 +186,10 @@ def _compete(run: Run) -> tuple[tuple[Competitor, ...], dict[str, str]]:
             limit = f"{training.memory_limit_mb:,} MB"
             skipped[name] = f"learns from all rows at once, which take more than {limit}"
             continue
-        wanted = kind.family, _own_by(run.problem, name)
+        wanted = kind.family, own_by(run.problem, name)
         if wanted not in matrices:
-            matrices[wanted] = _encode(run, *wanted)
-        competitors.append(_competitor(run, name, matrices[wanted]))
+            matrices[wanted] = encode(run, *wanted)
+        competitors.append(competitor(run, name, matrices[wanted]))
     if not competitors:
         reasons = "; ".join(f"{name} {why}" for name, why in skipped.items())
         remedy = (
@@ -203,30 +203,46 @@ def _compete(run: Run) -> tuple[tuple[Competitor, ...], dict[str, str]]:
     return tuple(competitors), skipped
 
 
-def _encode(run: Run, family: Family, by: str | None) -> _Matrices:
-    encoder = _encoder(run.problem, family, by)
+def encode(run: Run, family: Family, by: str | None) -> Matrices:
+    """The train and validation rows as a family of estimators wants them."""
+    encoder = encoder_of(run.problem, family, by)
     with _heard() as said:
         train = run.rows.matrices(encoder, ["train"], learn=True, name=f"{family}_{by}_train")
         validation = run.rows.matrices(
             encoder, ["validation"], counted=False, name=f"{family}_{by}_validation"
         )
         calibrating = calibrating_rows(run, encoder, name=f"{family}_{by}_calibrating")
-    return _Matrices(encoder, train, validation, calibrating, tuple(said))
+    return Matrices(encoder, train, validation, calibrating, tuple(said))
 
 
-def _own_by(problem: Problem, name: str) -> str | None:
+def own_by(problem: Problem, name: str) -> str | None:
     """The feature by which an estimator has local models."""
     local = problem.config.training.estimators[name].local
     return None if local is None else local.by
 
 
-def _encoder(problem: Problem, family: Family, by: str | None) -> ColumnTransformer:
+def encoder_of(problem: Problem, family: Family, by: str | None) -> ColumnTransformer:
+    """What turns features into numbers for a family of estimators, unfitted."""
     training = problem.config.training
     return column_transformer(training.encoders, family, seed=training.seed, by=by)
 
 
-def _competitor(run: Run, name: str, matrices: _Matrices) -> Competitor:
-    watch = _watch(run, matrices)
+def competitor(
+    run: Run,
+    name: str,
+    matrices: Matrices,
+    *,
+    seen: Callable[[EpochMetric], None] | None = None,
+) -> Competitor:
+    """Fit an estimator on train rows, and measure it on validation rows.
+
+    Args:
+        run: What is fitted.
+        name: Of the estimator.
+        matrices: The rows.
+        seen: Is told of every epoch, and may end the fit by an exception.
+    """
+    watch = _watch(run, matrices, seen)
     fit = _fit(run, name, matrices.train, checkpoint=f"{name}_train", watch=watch)
     intervals = run.intervals(fit.model, matrices.calibrating)
     validation = run.measured(fit.model, matrices.validation, intervals)
@@ -272,7 +288,7 @@ def _fit(
     with _heard() as said:
         try:
             progress = (
-                _fit_at_once(model, batches)
+                fit_at_once(model, batches)
                 if kind.learns == "at once"
                 else fit_in_epochs(
                     model,
@@ -303,7 +319,8 @@ def _heard() -> Iterator[list[str]]:
     said += dict.fromkeys(f"{each.category.__name__}: {each.message}" for each in caught)
 
 
-def _fit_at_once(model: Any, batches: Batches) -> Progress:
+def fit_at_once(model: Any, batches: Batches) -> Progress:
+    """Fit an estimator that wants all rows at once."""
     X, y, weight, _ = batches.load(0)
     model.fit(X, y, sample_weight=None if (weight == 1).all() else weight)
     return Progress(model, 1, ())
@@ -312,7 +329,7 @@ def _fit_at_once(model: Any, batches: Batches) -> Progress:
 def _refit(run: Run, best: Competitor) -> Fitted:
     """Fit the winner on train and validation rows together."""
     family = run.kind(best.name).family
-    encoder = _encoder(run.problem, family, _own_by(run.problem, best.name))
+    encoder = encoder_of(run.problem, family, own_by(run.problem, best.name))
     with _heard() as said:
         batches = run.rows.matrices(encoder, FITTED, learn=True, name=f"{family}_all")
         calibrating = calibrating_rows(run, encoder, name=f"{family}_calibrating")
@@ -346,7 +363,7 @@ def _best(problem: Problem, competitors: tuple[Competitor, ...]) -> Competitor:
     return best
 
 
-def _watch(run: Run, matrices: _Matrices) -> Watch:
+def _watch(run: Run, matrices: Matrices, seen: Callable[[EpochMetric], None] | None) -> Watch:
     """Measures a model that is being fitted, on the rows it learns from and on others."""
     config = run.problem.config
     parts = (matrices.train, matrices.validation)
@@ -356,6 +373,9 @@ def _watch(run: Run, matrices: _Matrices) -> Watch:
         pairs = list(zip(y, (predicted(model, batches) for batches in parts), strict=True))
         losses = [loss_of(config.kind, *pair) for pair in pairs]
         kpis = [run.measure(*pair)[config.kpi.metric] for pair in pairs]
-        return EpochMetric(epoch, losses[0], losses[1], kpis[0], kpis[1])
+        metric = EpochMetric(epoch, losses[0], losses[1], kpis[0], kpis[1])
+        if seen is not None:
+            seen(metric)
+        return metric
 
     return watch
