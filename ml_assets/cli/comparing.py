@@ -10,6 +10,7 @@ from ml_assets.cli.comparison import (
     compare_tables,
     ranked,
 )
+from ml_assets.cli.models import SHOWN_DIGITS
 from ml_assets.cli.printing import print_json, print_table
 from ml_assets.errors import MLAssetsError, VersionNotFound
 from ml_assets.problem import Problem, problems
@@ -69,7 +70,7 @@ def _compare_models(
     home: Home, a: "tuple[Problem, ModelVersion]", b: "tuple[Problem, ModelVersion]"
 ) -> list[Difference]:
     """Metrics on the test rows of each, and every input in which they differ."""
-    from ml_assets.registry import differences, evaluations
+    from ml_assets.registry import axes_of, differences, evaluations
 
     measured = [
         {each.version: each.metrics["test"] for each in evaluations(problem, home)}.get(
@@ -78,6 +79,12 @@ def _compare_models(
         for problem, version in (a, b)
     ]
     found = ranked(compare_metrics(*measured))
+    axes = [axes_of(version.manifest) for _, version in (a, b)]
+    found += [
+        Difference("axis", name, before[:SHOWN_DIGITS], after[:SHOWN_DIGITS], math.inf)
+        for name, before, after in zip(axes[0]._fields, *axes, strict=True)
+        if before != after
+    ]
     for line in differences(a[1].manifest, b[1].manifest):
         place, _, values = line.partition(": ")
         before, _, after = values.partition(", now ")

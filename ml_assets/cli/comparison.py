@@ -23,7 +23,15 @@ PROSE_SHARE = 0.5
 """A text column with more distinct values than this per row is compared by its lengths."""
 
 Aspect = Literal[
-    "schema", "rows", "missing", "distinct", "mean", "distribution", "metric", "manifest"
+    "schema",
+    "rows",
+    "missing",
+    "distinct",
+    "mean",
+    "distribution",
+    "metric",
+    "axis",
+    "manifest",
 ]
 Kind = Literal["number", "time", "category"]
 

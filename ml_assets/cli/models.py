@@ -11,7 +11,7 @@ from ml_assets.storage import Home
 
 if TYPE_CHECKING:
     from ml_assets.problem import Problem
-    from ml_assets.registry import Decision, ModelVersion, Release
+    from ml_assets.registry import Axes, Decision, ModelVersion, Release
 
 BY_HAND = "by hand"
 
@@ -19,6 +19,9 @@ TRIED_VERSIONS = 10
 """So many of the newest are loaded to see how they answer, beside the champion; each takes a moment."""
 
 DIRECT = "direct"
+
+SHOWN_DIGITS = 8
+"""Of a hash, to be compared by eye; `--json` has it whole."""
 
 
 class VersionFacts(NamedTuple):
@@ -38,6 +41,8 @@ class VersionFacts(NamedTuple):
     why_number: str
     decision: str
     """The last decision about its promotion."""
+    axes: "Axes"
+    """Versions of its data, its pipeline and its hyperparameters; each changes by itself."""
     path: str | None
     """How it answers one row: direct, or which step takes the way through frames and why; None
     when it was not tried."""
@@ -47,7 +52,7 @@ class VersionFacts(NamedTuple):
 
 def version_facts(problem_name: str, home: Home) -> list[VersionFacts]:
     """Every version of a problem, newest first."""
-    from ml_assets.registry import champion, decisions, evaluations, versions
+    from ml_assets.registry import axes_of, champion, decisions, evaluations, versions
 
     problem = problem_named(problem_name)
     answering = champion(problem, home)
@@ -69,6 +74,7 @@ def version_facts(problem_name: str, home: Home) -> list[VersionFacts]:
             metrics=measured.get(each.version, {}),
             why_number=each.number_reason,
             decision=decided.get(each.version, "was not considered yet"),
+            axes=axes_of(each.manifest),
             path=_path(problem, home, each) if each.version in tried else None,
             around=around(each),
         )
@@ -136,6 +142,10 @@ def print_versions(problem_name: str, found: list[VersionFacts], *, as_json: boo
         for each in found
     ]
     print_table(f"Models of {problem_name}", columns, rows, empty="none yet")
+    if found:
+        names = ["number", *found[0].axes._fields]
+        hashes = [(each.number, *(one[:SHOWN_DIGITS] for one in each.axes)) for each in found]
+        print_table("What they were made from", names, hashes)
     for each in found:
         if each.path not in (DIRECT, None):
             say(f"{each.number} goes through the pipeline. {each.path}")

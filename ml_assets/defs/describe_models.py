@@ -46,12 +46,20 @@ def model(version: "ModelVersion") -> Said:
         "partitions": dg.MetadataValue.text(metadata.ends(sorted(manifest.data.partitions))),
         "excluded": metadata.table(["partition", "why"], manifest.data.excluded.items()),
         "trigger": dg.MetadataValue.text(version.trigger),
+        **{f"{axis}_version": dg.MetadataValue.text(one) for axis, one in _axes(version)},
         **_around(version),
         "training_fingerprint": dg.MetadataValue.text(version.training_fingerprint),
         **_numbers(
             {f"{split}_{name}": value for split, name, value in _flat(manifest.metrics)}
         ),
     }
+
+
+def _axes(version: "ModelVersion") -> Iterator[tuple[str, str]]:
+    from ml_assets.registry import axes_of
+
+    axes = axes_of(version.manifest)
+    yield from zip(axes._fields, axes, strict=True)
 
 
 def _around(version: "ModelVersion") -> Said:

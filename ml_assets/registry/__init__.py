@@ -19,7 +19,7 @@ from ml_assets.registry.decisions import (
 )
 from ml_assets.registry.examination import ReleaseCheck, examine
 from ml_assets.registry.gate import Finding
-from ml_assets.registry.manifest import Manifest, differences
+from ml_assets.registry.manifest import Axes, Manifest, axes_of, differences
 from ml_assets.registry.measuring import Evaluation, evaluate, evaluations, newest_evaluation
 from ml_assets.registry.promotion import consider_promotion
 from ml_assets.registry.releases import Release, champion, releases
@@ -37,6 +37,7 @@ from ml_assets.registry.versions import (
 
 __all__ = [
     "Approval",
+    "Axes",
     "Bundle",
     "Decision",
     "Evaluation",
@@ -48,6 +49,7 @@ __all__ = [
     "ReleaseCheck",
     "Reproduction",
     "approve",
+    "axes_of",
     "champion",
     "consider_promotion",
     "decisions",

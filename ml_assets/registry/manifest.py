@@ -8,11 +8,12 @@ when and in which run is in the registry.
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from ml_assets.evaluation.thresholds import CUSTOMARY
+from ml_assets.fingerprint import fingerprint
 from ml_assets.training.intervals import Intervals
 
 FORMAT = 1
@@ -135,6 +136,33 @@ class Manifest(Section):
     def to_json(self) -> str:
         """The manifest as text; equal manifests give equal text."""
         return json.dumps(self.model_dump(), indent=2, allow_nan=False) + "\n"
+
+
+class Axes(NamedTuple):
+    """The three versions of whatever was fitted, each a hash that changes by itself."""
+
+    data: str
+    """Of the rows that it learned from."""
+    pipeline: str
+    """Of the code and the encoders that the rows went through: each new feature is a new one."""
+    hyperparameters: str
+    """Of the algorithm and its hyperparameters, as resolved."""
+
+
+def axes_of(manifest: Manifest) -> Axes:
+    """The three versions of a model."""
+    return Axes(
+        data=manifest.data.training_set,
+        pipeline=pipeline_version(
+            manifest.code, manifest.algorithm.training.get("encoders", {})
+        ),
+        hyperparameters=manifest.algorithm.hyperparameters_hash,
+    )
+
+
+def pipeline_version(code: Code, encoders: Mapping[str, Any]) -> str:
+    """The version of code and encoders; the encoders as JSON has them, in their order."""
+    return fingerprint(code=code.model_dump(), encoders=encoders, order=list(encoders))
 
 
 def differences(before: Manifest, after: Manifest) -> tuple[str, ...]:
