@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from ml_assets.cli.experiment_commands import experiment
 from ml_assets.cli.leaving import leave
+from ml_assets.cli.options import HomeOption, JsonOption, ProblemArgument
 from ml_assets.errors import MLAssetsError
 
 app = typer.Typer(
@@ -27,14 +29,10 @@ app.add_typer(
     release, name="release", help="See what a release needs, and say yes or no to a model."
 )
 
-HomeOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--home",
-        help="Folder of lake, store and artifacts. Default: ML_ASSETS_HOME, or .ml_assets here.",
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the facts as JSON.")]
+app.add_typer(
+    experiment, name="experiment", help="Test hypotheses: one thing changed, a verdict."
+)
+
 VersionOption = Annotated[
     str | None, typer.Option(help="Id or number of a model version; by default the champion.")
 ]
@@ -43,7 +41,6 @@ ChallengerArgument = Annotated[
     typer.Argument(help="Id or number of a model version; by default the newest."),
 ]
 WhyOption = Annotated[str, typer.Option(help="Kept with the decision for ever.")]
-ProblemArgument = Annotated[str, typer.Argument(help="Name of a problem, such as complaints.")]
 
 
 def main() -> None:
@@ -364,6 +361,47 @@ def compare(
     from ml_assets.storage import Home
 
     print_differences(a, b, compare_anything(Home.open(home), a, b), as_json=json)
+
+
+@app.command()
+def tune(
+    problem: ProblemArgument,
+    *,
+    trials: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many the study has in the end. Default: tuning.trials."),
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Trials at once. Default: tuning.processes."),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            help="No trial begins after so many minutes. Default: as config.yaml says."
+        ),
+    ] = None,
+    only_list: Annotated[
+        bool, typer.Option("--list", help="Run nothing; show what was tried so far.")
+    ] = False,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Search for better hyperparameters, in the space that `tuning` in config.yaml declares.
+
+    Trials are measured on train and validation rows only, and kept: run it again after Ctrl-C, a
+    crash or with more --trials, and it goes on where it was. The same study gives the same trials
+    in any number of processes. `training.hyperparameters: tuned` lets the best trial make the model.
+    """
+    from ml_assets.cli.tuning import Asked, print_studies, print_tuned, run_tuning, study_facts
+    from ml_assets.storage import Home
+
+    opened = Home.open(home)
+    if only_list:
+        print_studies(problem, study_facts(problem, opened), as_json=json)
+        return
+    asked = Asked(trials=trials, processes=processes, timeout_minutes=timeout)
+    print_tuned(run_tuning(problem, opened, asked, quiet=json), as_json=json)
 
 
 @app.command()

@@ -40,6 +40,7 @@ def open_ui(home: Home, port: int, *, service_port: int | None) -> None:
     if service_port is not None:
         other = f"ml-assets ui --service-port {service_port + 1} (or --no-service)"
         _require_free(service_port, other)
+    _show_experiments(home)
     say(f"Dagster is starting on http://{HOST}:{port}")
     say(
         f"Home: {home.path}. Schedules and sensors are off until you turn them on (Automation)."
@@ -57,6 +58,19 @@ def open_ui(home: Home, port: int, *, service_port: int | None) -> None:
         # Ctrl-C reaches it by itself; what a service manager sends would end only us.
         signal.signal(signal.SIGTERM, lambda *_: dagster.terminate())
         dagster.wait()
+
+
+def _show_experiments(home: Home) -> None:
+    """Tell Dagster of what was declared or run in a terminal since it was last open."""
+    from ml_assets.defs.runs import tick_here
+    from ml_assets.defs.wiring import definitions_of
+    from ml_assets.experiments import experiments
+    from ml_assets.problem import Declared, problems
+
+    for problem in problems():
+        if experiments(problem, home):
+            definitions = definitions_of(Declared.of(problem))
+            tick_here(definitions, f"{problem.name}_experiments", home=home)
 
 
 @contextmanager
