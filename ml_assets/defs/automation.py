@@ -18,12 +18,14 @@ from ml_assets.defs.asking import (
     busy,
 )
 from ml_assets.defs.claims import close_abandoned_runs
+from ml_assets.defs.experiments import experiments_sensor
 from ml_assets.defs.feedback_sensor import feedback_sensor
 from ml_assets.defs.jobs import jobs, refresh_job, retrain_job
 from ml_assets.defs.partitions import partitions_of
 from ml_assets.defs.predictions import predictions_sensor
 from ml_assets.defs.resources import HomeResource, utc_now
 from ml_assets.defs.runs import range_tags
+from ml_assets.defs.tuning import tuning_job
 from ml_assets.problem import Declared
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def automation(declared: Declared, *, look_seconds: int = SENSOR_SECONDS) -> dg.
     """Jobs, schedules and sensors of a problem; these look every so many seconds."""
     all_jobs = jobs(declared)
     return dg.Definitions(
-        jobs=[*all_jobs, approve_job(declared)],
+        jobs=[*all_jobs, approve_job(declared), tuning_job(declared)],
         schedules=[
             _schedule(declared, name, cron)
             for name, cron in declared.config.schedule
@@ -44,6 +46,7 @@ def automation(declared: Declared, *, look_seconds: int = SENSOR_SECONDS) -> dg.
             _source_sensor(declared, look_seconds),
             feedback_sensor(declared, all_jobs, look_seconds),
             predictions_sensor(declared, look_seconds),
+            experiments_sensor(declared, look_seconds),
         ],
     )
 

@@ -29,6 +29,11 @@ def predict_job(declared: Declared) -> str:
     return f"{declared.name}_predict"
 
 
+def tune_job(declared: Declared) -> str:
+    """Name of the job that searches for hyperparameters."""
+    return f"{declared.name}_tune"
+
+
 def jobs(declared: Declared) -> list[UnresolvedAssetJobDefinition]:
     """All of them."""
 

@@ -25,6 +25,11 @@ def batches_of(problem: str) -> dg.DynamicPartitionsDefinition:
     return dg.DynamicPartitionsDefinition(name=f"{problem}_feedback")
 
 
+def experiments_of(problem: str) -> dg.DynamicPartitionsDefinition:
+    """The experiments of a problem that Dagster was told of."""
+    return dg.DynamicPartitionsDefinition(name=f"{problem}_experiments")
+
+
 def _first_day(partitions: Partitions) -> dt.date:
     """First day of the partition that the configured start falls into."""
     match partitions.grain:

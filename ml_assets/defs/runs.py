@@ -114,6 +114,8 @@ def tick_here(definitions: dg.Definitions, sensor: str, *, home: Home) -> Finish
         found = looking.evaluate_tick(context)
         for change in found.dynamic_partitions_requests or ():
             _change_partitions(instance, change)
+        for event in found.asset_events:
+            instance.report_runless_asset_event(event)
         runs = tuple(
             _executed(
                 definitions.resolve_job_def(request.job_name or looking.targets[0].job_name),

@@ -7,7 +7,7 @@ from typing import Literal
 import dagster as dg
 
 from ml_assets.defs.code import code_version
-from ml_assets.defs.partitions import batches_of, partitions_of
+from ml_assets.defs.partitions import batches_of, experiments_of, partitions_of
 from ml_assets.problem import Declared
 
 
@@ -21,7 +21,7 @@ class Noun:
         kinds: Libraries, shown as icons.
         parents: Nouns that it is made from.
         files: Files of the problem's folder that decide what it holds.
-        cut: By event time, by feedback batch, or not at all.
+        cut: By event time, by feedback batch, by experiment, or not at all.
     """
 
     text: str
@@ -29,7 +29,7 @@ class Noun:
     kinds: frozenset[str]
     parents: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
-    cut: Literal["time", "batches"] | None = "time"
+    cut: Literal["time", "batches", "experiments"] | None = "time"
 
 
 NOUNS: Mapping[str, Noun] = {
@@ -115,10 +115,18 @@ NOUNS: Mapping[str, Noun] = {
         parents=("validated", "champion"),
         files=("features.py", "contract.py"),
     ),
+    "experiments": Noun(
+        text="Hypotheses: one thing changed, both sides on the same held-out rows, a verdict with "
+        "an interval. A partition is an experiment.",
+        stage="experiments",
+        kinds=frozenset({"scikitlearn"}),
+        parents=("training_set",),
+        cut="experiments",
+    ),
 }
 
 WHOLE = tuple(noun for noun, each in NOUNS.items() if each.cut is None)
-CHAIN = tuple(noun for noun in NOUNS if noun not in {"feedback", "predictions"})
+CHAIN = tuple(noun for noun in NOUNS if noun not in {"feedback", "predictions", "experiments"})
 """From the sources to the champion."""
 
 
@@ -157,6 +165,8 @@ def partitions_def(declared: Declared, noun: str) -> dg.PartitionsDefinition | N
             return partitions_of(declared.config.partitions)
         case "batches":
             return batches_of(declared.name)
+        case "experiments":
+            return experiments_of(declared.name)
     return None
 
 

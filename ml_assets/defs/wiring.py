@@ -6,6 +6,7 @@ from ml_assets.defs.asking import SENSOR_SECONDS
 from ml_assets.defs.automation import automation
 from ml_assets.defs.checks import data_checks
 from ml_assets.defs.data import data_assets
+from ml_assets.defs.experiments import experiments_assets
 from ml_assets.defs.feedback import feedback_assets, feedback_checks
 from ml_assets.defs.model_checks import model_checks
 from ml_assets.defs.models import model_assets
@@ -32,6 +33,7 @@ def problem_definitions(
             *feedback_assets(declared),
             *model_assets(declared),
             *predictions_assets(declared),
+            *experiments_assets(declared),
         ],
         asset_checks=[
             *data_checks(declared),

@@ -63,7 +63,9 @@ def asset_line(node):
 def grain_of(partitions):
     if partitions is None:
         return "whole"
-    return "by batch" if isinstance(partitions, dg.DynamicPartitionsDefinition) else "monthly"
+    if isinstance(partitions, dg.DynamicPartitionsDefinition):
+        return f"by {partitions.name}"
+    return "monthly"
 
 
 def check_line(key):
