@@ -18,6 +18,7 @@ from ml_assets.problem import Config, Problem
 from ml_assets.problem.config import Training
 from ml_assets.training.encoders import column_transformer
 from ml_assets.training.estimators import kind_named, unfitted
+from ml_assets.training.outcome import ruled_out
 
 SETTABLE = (
     "training.estimators",
@@ -87,6 +88,8 @@ def require_fittable(problem: Problem, arm: Arm) -> None:
     """Refuse a side whose estimator or encoders do not know what they are told."""
     estimator = arm.training(problem.config.training).estimators[arm.estimator]
     kind = kind_named(arm.estimator, estimator, predicts=problem.config.kind)
+    if why := ruled_out(problem, kind):
+        raise ExperimentError(f"{arm.estimator} {why}.")
     unfitted(arm.estimator, estimator, kind, seed=arm.seed)
     column_transformer(arm.encoders, kind.family, seed=arm.seed)
 

@@ -127,12 +127,7 @@ class Run(NamedTuple):
 
     def ruled_out(self, name: str) -> str | None:
         """Why an estimator may not compete whatever it is worth; None where it may."""
-        if self.problem.config.interpretability == "optional" or self.kind(name).is_additive:
-            return None
-        return (
-            "is ruled out by interpretability: required, since its answers are no sum of what "
-            "each feature adds"
-        )
+        return ruled_out(self.problem, self.kind(name))
 
     def measured(
         self, model: Any, batches: Batches, intervals: Intervals | None = None
@@ -171,6 +166,16 @@ class Run(NamedTuple):
                 f"{', '.join(metrics)}."
             )
         return metrics[name]
+
+
+def ruled_out(problem: Problem, kind: Kind) -> str | None:
+    """Why an estimator of a kind may not make the model of a problem; None where it may."""
+    if problem.config.interpretability == "optional" or kind.is_additive:
+        return None
+    return (
+        "is ruled out by interpretability: required, since its answers are no sum of what "
+        "each feature adds"
+    )
 
 
 def calibrating_rows(run: Run, encoder: ColumnTransformer, *, name: str) -> Batches | None:

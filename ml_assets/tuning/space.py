@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ml_assets.errors import TrainingError
+from ml_assets.problem import Problem
 from ml_assets.problem.config import Encoder, Space, Span, Training
 from ml_assets.training.encoders import default_options
-from ml_assets.training.estimators import KINDS, default_arguments
+from ml_assets.training.estimators import KINDS, default_arguments, kind_named
+from ml_assets.training.outcome import ruled_out
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -33,6 +35,18 @@ def require_known(training: Training, space: Mapping[str, Space]) -> None:
         _require_one("tuning.space", name, training.estimators)
         for feature in of.encoders:
             _require_one(f"tuning.space.{name}.encoders", feature, training.encoders)
+
+
+def searched(problem: Problem) -> tuple[dict[str, Space], dict[str, str]]:
+    """The space of estimators that may make the model, and why the others may not, by name."""
+    training, space = problem.config.training, problem.config.tuning.space
+    kinds = {
+        name: kind_named(name, training.estimators[name], predicts=problem.config.kind)
+        for name in space
+    }
+    reasons = {name: ruled_out(problem, kind) for name, kind in kinds.items()}
+    left = {name: of for name, of in space.items() if reasons[name] is None}
+    return left, {name: why for name, why in reasons.items() if why is not None}
 
 
 def _require_one(place: str, name: str, known: Iterable[str]) -> None:

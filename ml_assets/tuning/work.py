@@ -19,14 +19,14 @@ from ml_assets.errors import MLAssetsError, Pruned, TrainingError, WriteConflict
 from ml_assets.features import TrainingSet
 from ml_assets.problem import Problem
 from ml_assets.problem.config import Tuning
-from ml_assets.progress import track
+from ml_assets.progress import note, track
 from ml_assets.storage import Home
 from ml_assets.storage.home import Address
 from ml_assets.storage.turns import if_free
 from ml_assets.training import Measure
 from ml_assets.tuning.draws import Judge, values_of
 from ml_assets.tuning.objective import Objective
-from ml_assets.tuning.space import require_known
+from ml_assets.tuning.space import require_known, searched
 from ml_assets.tuning.studies import (
     Study,
     Trial,
@@ -113,7 +113,7 @@ def tune(
     Raises:
         TrainingError: If there is no space to search, or a worker cannot go on.
     """
-    _require_space(problem)
+    problem = _with_space(problem)
     study = present_study(problem, home, training_set, now=clock())
     work = _Work(
         problem=replace(problem),  # without what it has computed, which does not travel
@@ -134,13 +134,22 @@ def tune(
     return study
 
 
-def _require_space(problem: Problem) -> None:
+def _with_space(problem: Problem) -> Problem:
+    """The problem with the space that is searched: of estimators that may make the model."""
     if not problem.config.tuning.space:
         raise TrainingError(
             f"{problem.name}: config.yaml says nothing of what may be tuned. Add, for example, "
             "tuning: {space: {logistic: {hyperparameters: {C: {low: 0.01, high: 10, log: true}}}}}."
         )
     require_known(problem.config.training, problem.config.tuning.space)
+    space, others = searched(problem)
+    if not space:
+        reasons = "; ".join(f"{name} {why}" for name, why in others.items())
+        raise TrainingError(f"{problem.name}: nothing is left to tune: {reasons}.")
+    for name, why in others.items():
+        note(f"{name} {why}")
+    tuning = problem.config.tuning.model_copy(update={"space": space})
+    return replace(problem, config=problem.config.model_copy(update={"tuning": tuning}))
 
 
 def _worked_elsewhere(work: _Work, home: Home) -> Iterator[Trial]:

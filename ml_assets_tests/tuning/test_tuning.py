@@ -267,3 +267,31 @@ class TestTheSpace:
     def test_is_of_what_training_has(self, home, training_set, space, message):
         with pytest.raises(TrainingError, match=message):
             search(with_config(LOANS, tuning={"space": space}), home, training_set, trials=1)
+
+    def test_leaves_out_what_interpretability_rules_out(self, home, training_set):
+        trees = {
+            "boosting": {"kind": "boosting"},
+            **TUNED.config.training.model_dump()["estimators"],
+        }
+        space = {"boosting": {"hyperparameters": {"max_depth": {"low": 2, "high": 4}}}}
+        values = with_config(
+            TUNED, training={"estimators": trees}, tuning={"space": space | SPACE}
+        )
+        required = values.config.model_copy(update={"interpretability": "required"})
+        problem = replace(values, config=required)
+
+        study = search(problem, home, training_set, trials=6)
+
+        tried = {each.choice["estimator"] for each in trials_of(home, study.name)}
+        assert tried == {"logistic", "sgd"}
+        only = required.model_copy(
+            update={
+                "tuning": required.tuning.model_copy(
+                    update={"space": {"boosting": required.tuning.space["boosting"]}}
+                )
+            }
+        )
+        with pytest.raises(
+            TrainingError, match="nothing is left to tune: boosting is ruled out"
+        ):
+            search(replace(values, config=only), home, training_set, trials=1)
