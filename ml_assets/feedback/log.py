@@ -253,14 +253,21 @@ def features_hashes(features: "pd.DataFrame") -> list[str]:
 
 def column_hashes(columns: Iterable[Sequence[float | str | None]], *, rows: int) -> list[str]:
     """`features_hash` of each of n rows, given as the columns of their features."""
-    plain = [
-        column
-        if PLAIN.issuperset(map(type, column))
-        else [each if each is None or isinstance(each, str) else float(each) for each in column]
-        for column in columns
-    ]
-    found = zip(*plain, strict=True) if plain else [()] * rows
-    return [hashlib.blake2b(orjson.dumps(row), digest_size=16).hexdigest() for row in found]
+    if rows == 1:
+        return [_hash_of(_hashed([column[0] for column in columns]))]
+    found = zip(*map(_hashed, columns), strict=True)
+    return [_hash_of(row) for row in found] or [_hash_of(())] * rows
+
+
+def _hashed(values: Sequence[float | str | None]) -> Sequence[float | str | None]:
+    """Features as they are hashed: numbers are floats."""
+    if PLAIN.issuperset(map(type, values)):
+        return values
+    return [each if each is None or isinstance(each, str) else float(each) for each in values]
+
+
+def _hash_of(row: Sequence[float | str | None]) -> str:
+    return hashlib.blake2b(orjson.dumps(row), digest_size=16).hexdigest()
 
 
 def _plain(value: object) -> object:
