@@ -132,8 +132,16 @@ class GroupCommit:
         self._take_in(Submission(write, rows, future), self._commit_in_thread)
         return future
 
-    async def write(self, write: Write[T, R], rows: Sequence[T]) -> R:
-        """As `submit`, for asyncio: returns once the rows are committed."""
+    async def write(self, write: Write[T, R], rows: Sequence[T], *, alone: bool = False) -> R:
+        """As `submit`, for asyncio: returns once the rows are committed.
+
+        Args:
+            write: As for `submit`.
+            rows: As for `submit`.
+            alone: Nobody else is about to write, so there is no group to wait for.
+        """
+        if alone and (found := self._written_here(write, rows)) is not OCCUPIED:
+            return found
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         self._take_in(Submission(write, rows, future), self._committing_in(loop))
@@ -198,6 +206,23 @@ class GroupCommit:
         finally:
             self._using_at_once.release()
 
+    def _written_here(self, write: Write[T, R], rows: Sequence[T]) -> Any:
+        """Commit rows before anything else happens; `OCCUPIED` where that cannot be."""
+        if self._waiting or len(rows) > ROWS_AT_ONCE:
+            return OCCUPIED
+        if self._at_once is None or not self._using_at_once.acquire(blocking=False):
+            return OCCUPIED
+        try:
+            at_once = None if self._is_closed else self._at_once
+            found = at_once.write(partial(_alone, write, rows)) if at_once else OCCUPIED
+        except (sa.exc.SQLAlchemyError, MLAssetsError):
+            return OCCUPIED  # the thread says what is wrong
+        finally:
+            self._using_at_once.release()
+        if found is not OCCUPIED:
+            self._count(len(rows))
+        return found
+
     def _answer_at_once(self, group: list[Submission]) -> None:
         assert self._at_once is not None  # noqa: S101 - otherwise nothing is committed here
         try:
@@ -261,6 +286,11 @@ class GroupCommit:
             return found
         with self._store.begin(durable=self._durable) as connection:
             return _written(group, connection)
+
+
+def _alone(write: Write[T, R], rows: Sequence[T], connection: sa.Connection) -> R:
+    (answer,) = write(connection, [rows])
+    return answer
 
 
 def _written(group: list[Submission], connection: sa.Connection) -> list[object]:

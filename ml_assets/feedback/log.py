@@ -54,7 +54,6 @@ predictions = append_only(
         sa.Column("exposed", sa.Boolean, nullable=False),
         sa.Column("lower", sa.Double, nullable=True),
         sa.Column("upper", sa.Double, nullable=True),
-        sa.Index("predictions_by_time", "problem", "at"),
         sqlite_autoincrement=True,
     ),
     erasable=True,
@@ -99,6 +98,9 @@ VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 AT = LoggedPrediction._fields.index("at")
 
+CARRIED = timedelta(minutes=1)
+"""More of them in one call than a millisecond has ids for are counted as later; never so much."""
+
 ROWS_PER_INSERT = 50
 """In one statement; more of them are no quicker."""
 
@@ -133,6 +135,19 @@ def prediction_ids(at: datetime, count: int) -> list[str]:
                 f"{known}{place & 0xFFF:03x}-{VARIANT[random[0]]}{random[1:4]}-{random[4:]}"
             )
     return ids
+
+
+def first_id(at: datetime) -> str:
+    """What every id of an answer given from `at` on sorts behind, and no earlier one's.
+
+    Example:
+        >>> from datetime import UTC
+        >>> moment = datetime(2026, 11, 20, tzinfo=UTC)
+        >>> first_id(moment) < prediction_ids(moment, 1)[0] < first_id(moment + CARRIED)
+        True
+    """
+    time = f"{int(at.timestamp() * 1000):012x}"
+    return f"{time[:8]}-{time[8:]}"
 
 
 def logged_columns(problem: Problem) -> frozenset[str]:
@@ -238,14 +253,21 @@ def features_hashes(features: "pd.DataFrame") -> list[str]:
 
 def column_hashes(columns: Iterable[Sequence[float | str | None]], *, rows: int) -> list[str]:
     """`features_hash` of each of n rows, given as the columns of their features."""
-    plain = [
-        column
-        if PLAIN.issuperset(map(type, column))
-        else [each if each is None or isinstance(each, str) else float(each) for each in column]
-        for column in columns
-    ]
-    found = zip(*plain, strict=True) if plain else [()] * rows
-    return [hashlib.blake2b(orjson.dumps(row), digest_size=16).hexdigest() for row in found]
+    if rows == 1:
+        return [_hash_of(_hashed([column[0] for column in columns]))]
+    found = zip(*map(_hashed, columns), strict=True)
+    return [_hash_of(row) for row in found] or [_hash_of(())] * rows
+
+
+def _hashed(values: Sequence[float | str | None]) -> Sequence[float | str | None]:
+    """Features as they are hashed: numbers are floats."""
+    if PLAIN.issuperset(map(type, values)):
+        return values
+    return [each if each is None or isinstance(each, str) else float(each) for each in values]
+
+
+def _hash_of(row: Sequence[float | str | None]) -> str:
+    return hashlib.blake2b(orjson.dumps(row), digest_size=16).hexdigest()
 
 
 def _plain(value: object) -> object:
@@ -329,7 +351,10 @@ def newest_predictions(
     """At most `limit` answers of the last `days` before `until`, newest first."""
     home.store.ensure(predictions)
     c = predictions.c
-    recent = (c.at <= until) & (c.at > until - timedelta(days=days))
+    since = until - timedelta(days=days)
+    # Ids sort by time, so their index finds answers by time too, and a row is in one index less.
+    near = (c.id > first_id(since - CARRIED)) & (c.id < first_id(until + CARRIED))
+    recent = near & (c.at <= until) & (c.at > since)
     with home.store.connect() as connection:
         return _read(connection, problem, recent, limit=limit)
 

@@ -19,8 +19,9 @@ from ml_assets.feedback import (
 )
 from ml_assets.inference import Answers
 from ml_assets.inference.transposition import rows_of as rows_of_columns
+from ml_assets.serving.connection import JSONAnswer, is_alone
 from ml_assets.serving.deployments import Live
-from ml_assets.serving.reading import JSON, is_told, json_of, rows_of
+from ml_assets.serving.reading import is_told, json_of, rows_of
 from ml_assets.serving.service import Service, in_thread
 from ml_assets.serving.watching import odd_in_answers, odd_in_refusal
 
@@ -44,7 +45,8 @@ class Predicting:
         with_features = is_asked and is_told(request, "features")
         body = await json_of(request, self._service.limits)
         rows = rows_of(body, self._service.limits, what="rows")
-        found = await answer(self._service, live, rows, exposed=not is_trial)
+        alone = is_alone(request)
+        found = await answer(self._service, live, rows, exposed=not is_trial, alone=alone)
         about = {
             "problem": live.predictor.problem.name,
             "version": live.predictor.version,
@@ -64,15 +66,24 @@ class Answered(NamedTuple):
     at: datetime
 
 
-async def answer(service: Service, live: Live, rows: Rows, *, exposed: bool) -> Answered:
+async def answer(
+    service: Service, live: Live, rows: Rows, *, exposed: bool, alone: bool = False
+) -> Answered:
     """Answer rows, many of them in a thread, and have every answer in the prediction log.
+
+    Args:
+        service: That was asked.
+        live: The version that answers.
+        rows: As they were sent.
+        exposed: Whether somebody sees the answers.
+        alone: Whether no other request is under way, whose answers might be committed with these.
 
     Raises:
         InvalidRows: If a row breaks a rule; what is odd about rows is counted in any case.
     """
     made = partial(_answered, service, live, rows, exposed=exposed)
     found, logged = made() if len(rows) <= AT_ONCE else await in_thread(made)
-    await service.answers.write(write_predictions, logged)
+    await service.answers.write(write_predictions, logged, alone=alone)
     predictor = live.predictor
     service.telemetry.predictions.add(predictor.problem.name, predictor.version, by=len(rows))
     return found
@@ -106,7 +117,7 @@ def _watched(live: Live, rows: Rows) -> Answers:
 
 def json_response(body: object) -> Response:
     """Answer with JSON; times in UTC, to the microsecond."""
-    return Response(orjson.dumps(body, option=orjson.OPT_UTC_Z), media_type=JSON)
+    return JSONAnswer(orjson.dumps(body, option=orjson.OPT_UTC_Z))
 
 
 def _each(answered: Answered, *, with_features: bool) -> list[dict[str, Any]]:

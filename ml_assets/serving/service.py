@@ -1,7 +1,7 @@
 """What every endpoint shares: the versions that answer, the logs, limits, keys and counters."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
@@ -15,6 +15,7 @@ from ml_assets.feedback import GroupCommit
 from ml_assets.problem import Problem
 from ml_assets.serving.deployments import Deployments, Live
 from ml_assets.serving.keys import Key, Role, require, require_own_host
+from ml_assets.serving.patience import within
 from ml_assets.serving.reading import Limits
 from ml_assets.serving.refusals import STORE_FAILED, refusal
 from ml_assets.serving.shared_counts import SharedCounts
@@ -22,7 +23,7 @@ from ml_assets.serving.telemetry import Telemetry
 
 T = TypeVar("T")
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Refuse = Callable[[BaseException], Response]
 
 
@@ -134,8 +135,7 @@ class Service:
                 require(self.keys, request.headers.get("authorization"), role)
             if role in ("review", "admin") and self.keys is None:
                 require_own_host(request.headers.get("host"))
-            async with asyncio.timeout(self.limits.seconds):
-                return await handler(request)
+            return await within(self.limits.seconds, handler(request))
         except TimeoutError:
             return refuse(self.too_late())
         except (MLAssetsError, *STORE_FAILED) as error:

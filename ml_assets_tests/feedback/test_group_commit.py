@@ -476,3 +476,60 @@ def test_keeps_every_acknowledged_answer_when_killed(callers, problem, home, tmp
     assert len(predictions_by_id(problem, home, everything)) == len(everything)
     with home.store.connect() as connection:
         assert connection.exec_driver_sql("pragma integrity_check").scalar() == "ok"
+
+
+class TestAloneAnswers:
+    """Nobody else asks, so a commit need not wait for a group."""
+
+    @pytest.fixture
+    def writer(self, store):
+        with GroupCommit(store, durable=False) as writer:
+            yield writer
+
+    def test_are_in_the_store_before_the_event_loop_does_anything_else(
+        self, home, answered, now
+    ):
+        home.store.ensure(predictions)
+        (answer,) = answered(1, at=now)
+
+        with GroupCommit(home.store, durable=False) as writer:
+            asked = writer.write(write_predictions, [answer], alone=True)
+            with pytest.raises(StopIteration):
+                asked.send(None)
+
+        assert written(home.store) == {answer.id}
+
+    def test_wait_their_turn_where_somebody_else_writes(self, store, writer, answered, now):
+        (answer,) = answered(1, at=now)
+
+        async def ask():
+            asking = asyncio.ensure_future(
+                writer.write(write_predictions, [answer], alone=True)
+            )
+            await asyncio.sleep(0.05)
+            return asking
+
+        async def held():
+            with store.begin() as connection:
+                connection.execute(sa.delete(predictions).where(predictions.c.id == "nobody's"))
+                asking = await ask()
+                waited = not asking.done()
+            await asking
+            return waited
+
+        assert asyncio.run(held()), "it did not wait"
+        assert written(store) == {answer.id}
+
+    def test_are_told_what_is_wrong_with_their_rows(self, writer, answered, now):
+        (answer,) = answered(1, at=now)
+        unnamed = answer._replace(problem=None)
+
+        with pytest.raises(sa.exc.IntegrityError):
+            asyncio.run(writer.write(write_predictions, [unnamed], alone=True))
+
+    def test_are_refused_once_the_writer_is_closed(self, store, answered, now):
+        writer = GroupCommit(store, durable=False)
+        writer.close()
+
+        with pytest.raises(StorageError, match="closed"):
+            asyncio.run(writer.write(write_predictions, answered(1, at=now), alone=True))

@@ -1,10 +1,15 @@
 """What a connection writes in one turn of the event loop goes out at once, and nothing is lost."""
 
 import asyncio
+import re
+import socket
+import threading
+import time
 
 import pytest
+import uvicorn
 
-from ml_assets.serving.connection import Gathering
+from ml_assets.serving.connection import WHOLE, Connection, Gathering, JSONAnswer, is_alone
 
 
 class Wire:
@@ -73,3 +78,84 @@ def test_nothing_is_sent_to_a_client_that_is_gone(sent_by):
         transport._transport.close()
 
     assert sent_by(answer) == []
+
+
+BODY = b'{"a": 1}'
+
+
+async def as_json(scope, receive, send):
+    """Answers whole, or in two messages where the path says so."""
+    assert scope["type"] == "http"
+    if scope["path"] == "/ordinary":
+        scope["extensions"].pop(WHOLE)
+    await JSONAnswer(BODY)(scope, receive, send)
+
+
+@pytest.fixture(scope="module")
+def address():
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        as_json, http=Connection, log_level="critical", lifespan="off", proxy_headers=False
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield listener.getsockname()
+    server.should_exit = True
+    thread.join()
+    listener.close()
+
+
+def told(address, *requests):
+    """Everything that the server says to some requests of one connection, but for the time."""
+    found = b""
+    with socket.create_connection(address, timeout=5) as client:
+        client.sendall(b"".join(requests))
+        while found.count(BODY) < len(requests):
+            part = client.recv(65536)
+            assert part, found
+            found += part
+    return re.sub(rb"date: [^\r]*", b"date: now", found)
+
+
+def asking(path, *headers):
+    lines = [f"POST {path} HTTP/1.1", "Host: here", "Content-Length: 0", *headers]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+@pytest.mark.parametrize("headers", [(), ("Connection: close",)])
+def test_an_answer_that_is_sent_whole_says_what_one_in_two_messages_says(address, headers):
+    whole = told(address, asking("/whole", *headers))
+
+    assert sorted(whole.split(b"\r\n")) == sorted(
+        told(address, asking("/ordinary", *headers)).split(b"\r\n")
+    )
+    assert whole.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert whole.endswith(b"\r\n\r\n" + BODY)
+
+
+def test_requests_that_wait_in_line_are_answered_in_their_order(address):
+    found = told(address, asking("/whole"), asking("/ordinary"), asking("/whole"))
+
+    assert found.count(BODY) == 3
+
+
+def test_an_answer_with_headers_of_its_own_keeps_them():
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    answer = JSONAnswer(b"{}", headers={"vary": "Accept"})
+    asyncio.run(answer({"type": "http", "extensions": {WHOLE: pytest.fail}}, None, send))
+
+    assert (b"vary", b"Accept") in sent[0]["headers"]
+
+
+def test_nobody_is_alone_where_the_connection_does_not_tell():
+    class Asked:
+        scope = {"type": "http"}  # noqa: RUF012 - as Starlette's
+
+    assert is_alone(Asked()) is False
