@@ -14,7 +14,7 @@ from ml_assets.cli.bars import shown_progress
 from ml_assets.cli.clock import who
 from ml_assets.cli.models import around
 from ml_assets.errors import SourceError
-from ml_assets.problem import Problem, problem_named
+from ml_assets.problem import Declared, Key, Problem, problem_named
 from ml_assets.storage import Home
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ class Asked:
     def is_range(self) -> bool:
         """Whether a range was given."""
         return self.first is not None or self.last is not None
+
+    def has(self, partition: str) -> bool:
+        """Whether a partition lies in the range; where it is, does not matter."""
+        window = Key.of(partition).window
+        return (self.first or window) <= window <= (self.last or window)
 
 
 class PartitionFacts(NamedTuple):
@@ -184,20 +189,16 @@ def partitions_asked(
     Raises:
         SourceError: If there are none.
     """
-    from ml_assets.defs.partitions import partitions_of
+    from ml_assets.defs.partitions import possible
     from ml_assets.ingestion import source_partitions
     from ml_assets.ingestion.pending import refused_files
 
-    found = [
-        each
-        for each in source_partitions(problem, home)
-        if (asked.first or each) <= each <= (asked.last or each)
-    ]
-    possible = partitions_of(problem.config.partitions).get_partition_keys()
-    inside = [each for each in found if each in set(possible)]
+    found = [each for each in source_partitions(problem, home) if asked.has(each)]
+    inside = possible(Declared.of(problem), found)
     if not inside:
         raise SourceError(_no_rows(problem, home, asked, refused_files(problem, home)))
-    why = f"lies outside the partitions from {possible[0]} to {possible[-1]}, see partitions.start"
+    start = problem.config.partitions.start
+    why = f"lies outside the partitions from {start} to now, see partitions.start"
     return inside, tuple(Refused(each, why) for each in found if each not in set(inside))
 
 
@@ -245,7 +246,6 @@ def _run(
     from ml_assets.defs.jobs import refresh_job, retrain_job
     from ml_assets.defs.runs import run_here
     from ml_assets.defs.wiring import definitions_of
-    from ml_assets.problem import Declared
 
     declared = Declared.of(problem)
     force = {"ops": {f"{problem.name}__model": {"config": {"force": True}}}}

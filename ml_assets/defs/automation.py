@@ -21,10 +21,10 @@ from ml_assets.defs.claims import close_abandoned_runs
 from ml_assets.defs.experiments import experiments_sensor
 from ml_assets.defs.feedback_sensor import feedback_sensor
 from ml_assets.defs.jobs import jobs, refresh_job, retrain_job
-from ml_assets.defs.partitions import partitions_of
+from ml_assets.defs.partitions import partitions_of, possible
 from ml_assets.defs.predictions import predictions_sensor
 from ml_assets.defs.resources import HomeResource, utc_now
-from ml_assets.defs.runs import range_tags
+from ml_assets.defs.runs import range_tags, tell_of_locations
 from ml_assets.defs.tuning import tuning_job
 from ml_assets.problem import Declared
 
@@ -110,14 +110,15 @@ def _request(
     instance: dg.DagsterInstance, declared: Declared, found: "Waiting"
 ) -> dg.RunRequest | dg.SkipReason:
     """Ask for one run over the range of what waits; a run costs more than an unchanged partition."""
-    possible = set(partitions_of(declared.config.partitions).get_partition_keys())
-    partitions = [each for each in found.partitions if each in possible]
+    partitions = possible(declared, found.partitions)
     if not partitions:
         return dg.SkipReason(_nothing(declared, found))
     if before := asked_before(instance, found.key):
         return dg.SkipReason(before)
+    order = tell_of_locations(instance, partitions_of(declared), partitions)
     tags = {TRIGGER_TAG: found.trigger, WHO_TAG: f"sensor {declared.name}_source"}
-    return dg.RunRequest(run_key=found.key, tags={**tags, **range_tags(partitions)})
+    over = range_tags(partitions, order=order)
+    return dg.RunRequest(run_key=found.key, tags={**tags, **over})
 
 
 def _nothing(declared: Declared, found: "Waiting") -> str:

@@ -104,7 +104,7 @@ def _spec(declared: Declared, noun: str, name: str, text: str) -> dg.AssetCheckS
             name,
             asset=key_of(declared, noun),
             description=text,
-            partitions_def=partitions_of(declared.config.partitions),
+            partitions_def=partitions_of(declared),
         )
 
 

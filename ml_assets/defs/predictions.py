@@ -11,7 +11,7 @@ from ml_assets.defs.asking import WHO_TAG, asked_before
 from ml_assets.defs.data import held
 from ml_assets.defs.events import Event, Made, materialized
 from ml_assets.defs.jobs import predict_job
-from ml_assets.defs.partitions import partitions_of
+from ml_assets.defs.partitions import possible
 from ml_assets.defs.resources import HomeResource, utc_now
 from ml_assets.defs.specs import key_of, spec_of
 from ml_assets.problem import Declared
@@ -94,8 +94,7 @@ def _nothing(declared: Declared, found: dict[str, str]) -> str:
 def _requests(
     instance: dg.DagsterInstance, declared: Declared, found: dict[str, str]
 ) -> Iterator[dg.RunRequest]:
-    possible = set(partitions_of(declared.config.partitions).get_partition_keys())
-    for partition in sorted(possible & found.keys()):
+    for partition in possible(declared, sorted(found)):
         run_key = f"{declared.name} answers {partition} {found[partition]}"
         if asked_before(instance, run_key) is None:
             tags = {WHO_TAG: f"sensor {declared.name}_predictions"}

@@ -14,7 +14,9 @@ from dagster import DagsterRunStatus
 from ml_assets.defs.asking import RUN_KEY_TAG
 from ml_assets.defs.claims import close_abandoned_runs
 from ml_assets.defs.instance import dagster_home
+from ml_assets.defs.partitions import LOCATION, locations_among
 from ml_assets.defs.resources import HomeResource
+from ml_assets.problem import Key
 from ml_assets.storage import Home
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -82,12 +84,14 @@ def run_here(
         tags: What is remembered about the run.
         run_config: Values of the steps' configuration.
     """
+    found = definitions.resolve_job_def(job)
     with instance_of(home.path) as instance:
+        order = tell_of_locations(instance, found.partitions_def, partitions)
         return _executed(
-            definitions.resolve_job_def(job),
+            found,
             instance,
             home=home,
-            tags={**(tags or {}), **range_tags(partitions)},
+            tags={**(tags or {}), **range_tags(partitions, order=order)},
             run_config=run_config or {},
         )
 
@@ -158,11 +162,38 @@ def _executed(
     return FinishedRun(run_id=result.run_id, failures=tuple(_failures(result)))
 
 
-def range_tags(partitions: Sequence[str]) -> dict[str, str]:
-    """Tags of a run over all partitions from the first to the last one."""
+def range_tags(partitions: Sequence[str], *, order: Sequence[str] = ()) -> dict[str, str]:
+    """Tags of a run over all partitions from the first to the last one.
+
+    With locations these are all windows from the first to the last one, of all locations from the
+    first to the last one: Dagster has no way to name single ones. Steps do what there is to do for
+    those that were meant, and find that the others are as they should be.
+
+    Args:
+        partitions: Those that the run is for.
+        order: Locations in the order in which Dagster was told of them.
+    """
     if not partitions:
         return {}
-    return {RANGE_START: partitions[0], RANGE_END: partitions[-1]}
+    windows = sorted({Key.of(each).window for each in partitions})
+    locations = sorted(locations_among(partitions), key=list(order).index)
+    first, last = (locations[0], locations[-1]) if locations else (None, None)
+    start, end = Key(windows[0], first), Key(windows[-1], last)
+    return {RANGE_START: start.text, RANGE_END: end.text}
+
+
+def tell_of_locations(
+    instance: dg.DagsterInstance, cut: dg.PartitionsDefinition | None, partitions: Sequence[str]
+) -> list[str]:
+    """Add the locations of some partitions to those that Dagster has; returns all, in its order."""
+    if not isinstance(cut, dg.MultiPartitionsDefinition):
+        return []
+    locations = cut.get_partitions_def_for_dimension(LOCATION)
+    name = getattr(locations, "name", "") or ""
+    known = instance.get_dynamic_partitions(name)
+    if new := [each for each in locations_among(partitions) if each not in known]:
+        instance.add_dynamic_partitions(name, new)
+    return [*known, *new]
 
 
 @contextmanager

@@ -162,7 +162,7 @@ def partitions_def(declared: Declared, noun: str) -> dg.PartitionsDefinition | N
     """How Dagster counts the partitions of an asset; None where it has none."""
     match NOUNS[noun].cut:
         case "time":
-            return partitions_of(declared.config.partitions)
+            return partitions_of(declared)
         case "batches":
             return batches_of(declared.name)
         case "experiments":

@@ -17,7 +17,7 @@ from ml_assets.features.feedback import keep_newest_labels
 from ml_assets.features.split import SPLITS, event_days, newest_day, place_of, split_rule
 from ml_assets.features.view import LABEL, PARTITION
 from ml_assets.features.workspace import quoted
-from ml_assets.problem import Problem
+from ml_assets.problem import Key, Problem
 from ml_assets.storage import Home
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def choose(
     )
     keep_newest_labels(connection, problem)
     excluded, labelled = _labelled(connection, problem, until)
-    newest_few = labelled[-window:] if window else labelled
+    windows = sorted({Key.of(each).window for each in labelled})[-window if window else 0 :]
+    newest_few = [each for each in labelled if Key.of(each).window in windows]
     older = set(labelled) - set(newest_few)
     excluded |= dict.fromkeys(older, f"is older than the newest {window} labelled partitions")
     connection.execute(

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ml_assets.errors import SourceError
+from ml_assets.ingestion.feed import Feed
 from ml_assets.ingestion.files import Format
 from ml_assets.ingestion.ledger import Content, Delivery, Ledger
 from ml_assets.ingestion.places import is_read, reading_hash, seen
 from ml_assets.ingestion.placing import UNPLACED
 from ml_assets.ingestion.plan import Deliveries, Due
-from ml_assets.ingestion.reading import Reading
 from ml_assets.ingestion.report import Ingested, IngestedFile, IngestedPartition, RefusedFile
 from ml_assets.ingestion.rows import discard, read_rows
 from ml_assets.ingestion.spool import Spool
@@ -30,7 +30,7 @@ from ml_assets.storage.turns import one_at_a_time
 
 
 def ingest(
-    problem: Problem,
+    problem: Problem | Feed,
     home: Home,
     partitions: Sequence[str] | None,
     *,
@@ -41,10 +41,10 @@ def ingest(
 
     Every file that is needed is read once, however many partitions are asked for; a partition
     that has all of its files already is not touched. A file that cannot be read is refused and
-    the others are ingested. Only one ingestion of a problem runs at a time.
+    the others are ingested. Only one ingestion of a feed runs at a time.
 
     Args:
-        problem: Whose sources are read.
+        problem: Whose sources are read; or one feed of it.
         home: Where raw is, and the ledger.
         partitions: Keys to bring up to date; None for all that the sources have rows of. Rows
             whose event time cannot be read (partition "unplaced") are always brought.
@@ -54,15 +54,16 @@ def ingest(
     Raises:
         SourceError: If no source is registered.
     """
+    feed = Feed.of(problem) if isinstance(problem, Problem) else problem
     with (
-        one_at_a_time(home, f"ingest-{problem.name}"),
-        _scratch(home, problem) as folder,
+        one_at_a_time(home, f"ingest-{feed.name}"),
+        _scratch(home, feed) as folder,
         Spool(folder / "rows") as spool,
     ):
-        intake = Intake(problem, home, partitions, spool=spool)
+        intake = Intake(feed, home, partitions, spool=spool)
         intake.read_new(now)
         intake.read_due()
-        update = Update(problem, home, intake.due, spool=spool, run_id=run_id, folder=folder)
+        update = Update(feed, home, intake.due, spool=spool, run_id=run_id, folder=folder)
         update.apply()
         return intake.report(update)
 
@@ -75,15 +76,15 @@ class Intake:
     """
 
     def __init__(
-        self, problem: Problem, home: Home, partitions: Sequence[str] | None, *, spool: Spool
+        self, feed: Feed, home: Home, partitions: Sequence[str] | None, *, spool: Spool
     ) -> None:
-        self._problem = problem
+        self._feed = feed
         self._home = home
         self._asked = None if partitions is None else frozenset(partitions)
         self._spool = spool
-        self._reading = Reading.of(problem)
-        self._ledger = Ledger(home.store, problem.name)
-        self._live = home.lake.partitions(f"{problem.name}/raw")
+        self._reading = feed.reading
+        self._ledger = Ledger(home.store, feed.name)
+        self._live = home.lake.partitions(feed.table)
         self._arrived: dict[int, _Arrived] = {}
         self._files: dict[int, IngestedFile] = {}
         self._refused: list[RefusedFile] = []
@@ -91,12 +92,12 @@ class Intake:
 
     def read_new(self, now: datetime) -> None:
         """Read the files whose content nobody has read yet."""
-        if not self._ledger.places():
+        if not Ledger(self._home.store, self._feed.problem).places():
             raise SourceError(
-                f"{self._problem.name} has no source, so there is nothing to ingest. Name the "
+                f"{self._feed.name} has no source, so there is nothing to ingest. Name the "
                 "file or folder that its rows come from (register_source)."
             )
-        there = seen(self._ledger)
+        there = seen(self._feed, self._home)
         self._refused += there.refused
         formats = {file.content_hash: file.format for file in there.files}
         for delivery in self._ledger.receive(there.files, now=now):
@@ -119,7 +120,7 @@ class Intake:
 
     def report(self, update: Update) -> Ingested:
         """What was done."""
-        after = self._home.lake.partitions(f"{self._problem.name}/raw")
+        after = self._home.lake.partitions(self._feed.table)
         asked = frozenset(after) if self._asked is None else self._asked
         there = sorted(asked & after.keys())
         found = [each.found for each in self._accepted() if each.found]
@@ -193,8 +194,7 @@ class Intake:
             found = read_rows(
                 delivery,
                 form,
-                reading=self._reading,
-                partition_of=self._problem.partition_of,
+                feed=self._feed,
                 spool=self._spool,
                 wanted=wanted,
             )
@@ -214,7 +214,7 @@ class Intake:
                 and partition in each.found.rows
             )
             for partition, merge in self._ledger.merges(
-                self._home.lake.partitions(f"{self._problem.name}/raw")
+                self._home.lake.partitions(self._feed.table)
             ).items()
         }
 
@@ -230,9 +230,9 @@ CHANGED = "{} was written to while it was read, so nothing of it was taken. Inge
 
 
 @contextmanager
-def _scratch(home: Home, problem: Problem) -> Iterator[Path]:
+def _scratch(home: Home, feed: Feed) -> Iterator[Path]:
     """An empty folder for the time of the block; what a killed ingestion left there goes."""
-    folder = home.path / "scratch" / f"ingest-{problem.name}"
+    folder = home.path / "scratch" / f"ingest-{feed.name}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:

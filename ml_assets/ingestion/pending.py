@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 
+from ml_assets.ingestion.feed import Feed, feeds
 from ml_assets.ingestion.files import SourceFile
 from ml_assets.ingestion.ledger import Content, History, Ledger
 from ml_assets.ingestion.places import is_read, seen, source_partitions
 from ml_assets.ingestion.placing import UNPLACED
 from ml_assets.ingestion.plan import concerned
-from ml_assets.ingestion.reading import Reading
 from ml_assets.ingestion.report import RefusedFile
-from ml_assets.problem import Problem
+from ml_assets.problem import Key, Problem
 from ml_assets.storage import Home
 
 
@@ -19,12 +19,12 @@ def pending_files(problem: Problem, home: Home) -> list[SourceFile]:
     A refused file is not pending until it is revised, nor are rows from before the problem's
     first partition.
     """
-    reading = Reading.of(problem)
-    start = problem.partition_of(problem.config.partitions.start)
     return [
         file
-        for file, content, lacking in _files(problem, home)
-        if not is_read(content, reading) or any(partition >= start for partition in lacking)
+        for feed in feeds(problem)
+        for file, content, lacking in _files(feed, home)
+        if not is_read(content, feed.reading)
+        or any(Key.of(partition).window >= feed.start for partition in lacking)
     ]
 
 
@@ -34,7 +34,12 @@ def pending_partitions(problem: Problem, home: Home) -> list[str]:
     A file that nobody read before is looked through for it, once.
     """
     source_partitions(problem, home)
-    found = {partition for _, _, lacking in _files(problem, home) for partition in lacking}
+    found = {
+        partition
+        for feed in feeds(problem)
+        for _, _, lacking in _files(feed, home)
+        for partition in lacking
+    }
     return sorted(found - {UNPLACED})
 
 
@@ -44,20 +49,24 @@ def refused_files(problem: Problem, home: Home) -> list[RefusedFile]:
     Rows without a readable event time are quarantined like other broken rows; a file with more of
     them than `gate.max_quarantine_rate` is no longer a matter of single rows.
     """
-    ledger = Ledger(home.store, problem.name)
-    there, contents = seen(ledger), ledger.contents()
+    return [each for feed in feeds(problem) for each in _refused_of(feed, home)]
+
+
+def _refused_of(feed: Feed, home: Home) -> Iterator[RefusedFile]:
+    there, contents = seen(feed, home), Ledger(home.store, feed.name).contents()
     pairs = ((file, contents.get(file.content_hash)) for file in there.files)
-    return [*there.refused, *_refused(problem, pairs)]
+    yield from there.refused
+    yield from _refused(feed, pairs)
 
 
 def _files(
-    problem: Problem, home: Home
+    feed: Feed, home: Home
 ) -> Iterator[tuple[SourceFile, Content | None, frozenset[str]]]:
     """Every file, what is known of it, and the partitions that must have it and do not."""
-    ledger = Ledger(home.store, problem.name)
+    ledger = Ledger(home.store, feed.name)
     history, contents = History(ledger.deliveries()), ledger.contents()
-    merges = ledger.merges(home.lake.partitions(f"{problem.name}/raw"))
-    for file in seen(ledger).files:
+    merges = ledger.merges(home.lake.partitions(feed.table))
+    for file in seen(feed, home).files:
         content, delivery = contents.get(file.content_hash), history.same(file)
         before = history.replaced(delivery) if delivery else history.at(file.path)
         must_have = concerned([content, *(each.content for each in before)])
@@ -68,19 +77,18 @@ def _files(
 
 
 def _refused(
-    problem: Problem, files: Iterable[tuple[SourceFile, Content | None]]
+    feed: Feed, files: Iterable[tuple[SourceFile, Content | None]]
 ) -> Iterator[RefusedFile]:
-    limit = problem.config.gate.max_quarantine_rate
     for file, content in files:
         if content is not None and content.refused:
             yield RefusedFile(file.path.name, content.refused)
         elif content is not None and content.found is not None:
             rows, unplaced = content.found.rows, content.found.rows.get(UNPLACED, 0)
-            if unplaced > limit * sum(rows.values()):
+            if unplaced > feed.max_unplaced_rate * sum(rows.values()):
                 yield RefusedFile(
                     file.path.name,
                     f"{unplaced:,} of {sum(rows.values()):,} rows have no readable "
-                    f"{problem.event_time}, so nobody knows which partition they belong to. They "
+                    f"{feed.reading.event_time}, so nobody knows which partition they belong to. They "
                     "are in quarantine. Correct the file, or add its format to "
                     "source.date_formats in config.yaml.",
                 )

@@ -1,17 +1,16 @@
 """Where a problem's rows come from, and which partitions they belong to."""
 
 import tempfile
-from collections.abc import Callable
-from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from ml_assets.errors import SourceError
 from ml_assets.fingerprint import fingerprint, source_hash
+from ml_assets.ingestion.feed import Feed, feeds
 from ml_assets.ingestion.files import SourceFile, find, source_file
 from ml_assets.ingestion.ledger import Content, Delivery, Ledger
-from ml_assets.ingestion.placing import UNPLACED
+from ml_assets.ingestion.placing import UNPLACED, Placing
 from ml_assets.ingestion.reading import Reading
 from ml_assets.ingestion.report import RefusedFile
 from ml_assets.ingestion.rows import read_rows
@@ -52,24 +51,16 @@ def source_partitions(problem: Problem, home: Home) -> list[str]:
 
     A content that nobody read before is read for it, once.
     """
-    ledger = Ledger(home.store, problem.name)
-    reading = Reading.of(problem)
-    files = {file.content_hash: file for file in seen(ledger).files}
-    contents = ledger.contents()
-    unread = [f for h, f in files.items() if not is_read(contents.get(h), reading)]
-    for file in track(unread, f"look through {problem.name}"):
-        contents[file.content_hash] = _look_through(file, reading, problem.partition_of)
-        ledger.note(file.content_hash, contents[file.content_hash])
-    found = (contents[each].found for each in files)
-    partitions = {partition for each in found if each for partition in each.rows}
-    return sorted(partitions - {UNPLACED})
+    found = (_partitions(feed, home) for feed in feeds(problem))
+    return sorted(frozenset().union(*found) - {UNPLACED})
 
 
-def seen(ledger: Ledger) -> Seen:
-    """Look at the registered places."""
+def seen(feed: Feed, home: Home) -> Seen:
+    """Look at the registered places, for the files that are the feed's."""
+    ledger = Ledger(home.store, feed.name)
     paths: dict[Path, None] = {}
     refused: list[RefusedFile] = []
-    for place in ledger.places():
+    for place in Ledger(home.store, feed.problem).places():
         try:
             paths |= dict.fromkeys(find(place))
         except SourceError as error:
@@ -94,7 +85,7 @@ def is_read(content: Content | None, reading: Reading) -> bool:
 @cache
 def reading_code() -> str:
     """Hash of the source that reads files."""
-    return source_hash(read_rows, Problem.partition_of)
+    return source_hash(read_rows, Placing)
 
 
 def reading_hash(reading: Reading) -> str:
@@ -102,9 +93,20 @@ def reading_hash(reading: Reading) -> str:
     return fingerprint(code=reading_code(), reading=reading)
 
 
-def _look_through(
-    file: SourceFile, reading: Reading, partition_of: Callable[[date], str]
-) -> Content:
+def _partitions(feed: Feed, home: Home) -> frozenset[str]:
+    """Partitions that the readable files of a feed have rows of."""
+    ledger = Ledger(home.store, feed.name)
+    files = {file.content_hash: file for file in seen(feed, home).files}
+    contents = ledger.contents()
+    unread = [f for h, f in files.items() if not is_read(contents.get(h), feed.reading)]
+    for file in track(unread, f"look through {feed.name}"):
+        contents[file.content_hash] = _look_through(file, feed)
+        ledger.note(file.content_hash, contents[file.content_hash])
+    found = (contents[each].found for each in files)
+    return frozenset(partition for each in found if each for partition in each.rows)
+
+
+def _look_through(file: SourceFile, feed: Feed) -> Content:
     """Read a file for what it has, keeping none of its rows."""
     delivery = Delivery(0, str(file.path), file.path.name, file.content_hash, None)
     with tempfile.TemporaryDirectory() as folder, Spool(Path(folder) / "rows") as spool:
@@ -112,11 +114,10 @@ def _look_through(
             found = read_rows(
                 delivery,
                 file.format,
-                reading=reading,
-                partition_of=partition_of,
+                feed=feed,
                 spool=spool,
                 wanted=(),
             )
         except SourceError as error:
-            return Content(reading_hash(reading), str(error), None)
-    return Content(reading_hash(reading), None, found)
+            return Content(reading_hash(feed.reading), str(error), None)
+    return Content(reading_hash(feed.reading), None, found)

@@ -1,16 +1,18 @@
-"""Which partition does a row belong to? By its event time, and nothing else.
+"""Which partition does a row belong to? By its event time and perhaps its location, nothing else.
 
-A row whose event time cannot be read is `UNPLACED`; where it is kept is for `intake`.
+A row whose event time cannot be read, or whose location can be no part of a key, is `UNPLACED`; where
+it is kept is for `intake`.
 """
 
 from collections.abc import Callable, Iterator
-from datetime import date
 
 import numpy as np
 import pyarrow as pa
 
 from ml_assets.ingestion.reading import Reading
 from ml_assets.ingestion.times import moment
+from ml_assets.problem import Key
+from ml_assets.problem.partitions import is_location, window_of
 
 UNPLACED = "unplaced"
 """Partition of the rows whose event time cannot be read; no partition of any grain."""
@@ -22,13 +24,11 @@ class Placing:
     """Cuts batches by partition; a text that came before is not parsed again.
 
     Args:
-        reading: How event times are written.
-        partition_of: The partition of a day.
+        reading: How event times are written, and which columns tell where a row belongs.
     """
 
-    def __init__(self, reading: Reading, partition_of: Callable[[date], str]) -> None:
+    def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._partition_of = partition_of
         self._known: dict[str, str] = {}
         self.column = reading.event_time
         self.formats = reading.date_formats
@@ -37,36 +37,77 @@ class Placing:
 
     def cut(self, batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
         """The rows of `batch` by partition, in their order."""
-        if self._reading.event_time not in batch.schema.names:
+        columns = [self._reading.event_time, self._reading.location]
+        if any(name is not None and name not in batch.schema.names for name in columns):
             yield UNPLACED, batch
             return
-        partitions, codes = self._codes(batch.column(self._reading.event_time))
-        if len(partitions) == 1:
-            yield partitions[0], batch
-            return
-        order = np.argsort(codes, kind="stable")
-        sorted_batch = batch.take(pa.array(order))
-        ends = np.cumsum(np.bincount(codes, minlength=len(partitions)))
-        for partition, start, end in zip(partitions, [0, *ends[:-1]], ends, strict=True):
-            yield partition, sorted_batch.slice(int(start), int(end - start))
+        windows, codes = _coded(batch.column(self._reading.event_time), self._window)
+        if self._reading.location is not None:
+            locations, of_row = _coded(batch.column(self._reading.location), _location)
+            windows, codes = _crossed(windows, codes, locations, of_row)
+        yield from in_partitions(batch, windows, codes)
 
-    def _codes(self, times: pa.Array) -> tuple[list[str], np.ndarray]:
-        """The partitions of some event times, and for every row which of them is its own."""
-        encoded = times.dictionary_encode(null_encoding="encode")
-        each = [self._partition(text) for text in encoded.dictionary.to_pylist()]
-        partitions = sorted(set(each))
-        position = {partition: i for i, partition in enumerate(partitions)}
-        of_text = np.array([position[partition] for partition in each], np.int64)
-        return partitions, of_text[encoded.indices.to_numpy(zero_copy_only=False)]
-
-    def _partition(self, text: str | None) -> str:
+    def _window(self, text: str | None) -> str:
         if text is None or text in self._reading.missing:
             return UNPLACED
         if len(self._known) > REMEMBERED_TEXTS:
             self._known.clear()
         if text not in self._known:
             found = moment(text, self._reading.date_formats)
-            self._known[text] = UNPLACED if found is None else self._partition_of(found.date())
+            self._known[text] = (
+                UNPLACED if found is None else window_of(found.date(), self._reading.grain)
+            )
             if found is None and not self.example:
                 self.example = f", such as {text[:40]!r}"
         return self._known[text]
+
+
+def in_partitions(
+    batch: pa.RecordBatch, partitions: list[str], codes: np.ndarray
+) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Cut a batch by partition, keeping the order of rows.
+
+    Args:
+        batch: n rows.
+        partitions: Keys, each once.
+        codes: For each row the position of its key; shape (n,).
+    """
+    if len(partitions) == 1:
+        yield partitions[0], batch
+        return
+    order = np.argsort(codes, kind="stable")
+    sorted_batch = batch.take(pa.array(order))
+    ends = np.cumsum(np.bincount(codes, minlength=len(partitions)))
+    for partition, start, end in zip(partitions, [0, *ends[:-1]], ends, strict=True):
+        if end > start:
+            yield partition, sorted_batch.slice(int(start), int(end - start))
+
+
+def _coded(
+    texts: pa.Array, meaning: Callable[[str | None], str]
+) -> tuple[list[str], np.ndarray]:
+    """What some texts mean, each meaning once, and for every row which of them is its own."""
+    encoded = texts.dictionary_encode(null_encoding="encode")
+    each = [meaning(text) for text in encoded.dictionary.to_pylist()]
+    meanings = sorted(set(each))
+    position = {text: i for i, text in enumerate(meanings)}
+    of_text = np.array([position[text] for text in each], np.int64)
+    return meanings, of_text[encoded.indices.to_numpy(zero_copy_only=False)]
+
+
+def _location(text: str | None) -> str:
+    return text if text is not None and is_location(text) else UNPLACED
+
+
+def _crossed(
+    windows: list[str], of_window: np.ndarray, locations: list[str], of_location: np.ndarray
+) -> tuple[list[str], np.ndarray]:
+    """Keys of windows and locations, each once, and for every row which of them is its own."""
+    pairs, of_row = np.unique(of_window * len(locations) + of_location, return_inverse=True)
+    each = [_key(windows[p // len(locations)], locations[p % len(locations)]) for p in pairs]
+    keys = sorted(set(each))
+    return keys, np.array([keys.index(key) for key in each], np.int64)[of_row]
+
+
+def _key(window: str, location: str) -> str:
+    return UNPLACED if UNPLACED in (window, location) else Key(window, location).text

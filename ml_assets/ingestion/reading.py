@@ -34,6 +34,7 @@ class Reading:
         grain: How the problem's tables are cut.
         rest: Column for the keys of a JSON row that none of `columns` is for, as one JSON object;
             without it they are left out, and only counted among a file's ignored columns.
+        location: The column that says where a row belongs; None where tables are not cut by it.
     """
 
     columns: tuple[str, ...]
@@ -45,13 +46,17 @@ class Reading:
     date_formats: tuple[str, ...]
     grain: Grain
     rest: str | None = None
+    location: str | None = None
 
     @classmethod
     def of(cls, problem: Problem) -> "Reading":
         """The reading that `problem` declares."""
         source = problem.config.source
         aliases = {snake_case(a): c for c, names in source.aliases.items() for a in names}
-        never_required = {*source.optional, problem.entity_id} - {problem.event_time}
+        never_required = {*source.optional, problem.entity_id} - {
+            problem.event_time,
+            problem.location,
+        }
         return cls(
             columns=tuple(problem.fields),
             names={**aliases, **{snake_case(name): name for name in problem.fields}},
@@ -61,6 +66,7 @@ class Reading:
             missing=tuple(source.missing),
             date_formats=tuple(source.date_formats),
             grain=problem.config.partitions.grain,
+            location=problem.location,
         )
 
 

@@ -7,7 +7,6 @@ one partition, and to the partition "unplaced" otherwise. A file is taken whole 
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from datetime import date
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 
 from ml_assets.errors import SourceError
 from ml_assets.ingestion.csv_rows import CSVRows
+from ml_assets.ingestion.feed import Feed
 from ml_assets.ingestion.files import Format
 from ml_assets.ingestion.json_rows import JSONRows
 from ml_assets.ingestion.ledger import Delivery, Found
@@ -62,8 +62,7 @@ def read_rows(
     delivery: Delivery,
     form: Format,
     *,
-    reading: Reading,
-    partition_of: Callable[[date], str],
+    feed: Feed,
     spool: Spool,
     wanted: Collection[str] | None,
 ) -> Found:
@@ -72,7 +71,7 @@ def read_rows(
     Raises:
         SourceError: If the file is refused; nothing of it is on the spool then.
     """
-    placing = Placing(reading, partition_of)
+    placing, reading = feed.placing(), feed.reading
     counts: Counter[str] = Counter()
     faulty = 0
     try:

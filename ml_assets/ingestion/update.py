@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml_assets.fingerprint import fingerprint, source_hash
+from ml_assets.ingestion.feed import Feed
 from ml_assets.ingestion.ledger import Ledger
 from ml_assets.ingestion.merging import (
     Pile,
@@ -27,10 +28,8 @@ from ml_assets.ingestion.merging import (
 )
 from ml_assets.ingestion.newest import Versions
 from ml_assets.ingestion.plan import Due
-from ml_assets.ingestion.reading import Reading
 from ml_assets.ingestion.rows import aligned, as_raw, raw_schema, read_rows
 from ml_assets.ingestion.spool import Run, Spool
-from ml_assets.problem import Problem
 from ml_assets.progress import track
 from ml_assets.storage import Commit, Home, PartitionState
 
@@ -39,7 +38,7 @@ class Update:
     """Everything that one ingestion changes in raw.
 
     Args:
-        problem: Whose raw it is.
+        feed: Whose table it is.
         home: Where it is.
         due: By partition, what it is to be made of.
         spool: The rows that were read for it.
@@ -52,7 +51,7 @@ class Update:
 
     def __init__(
         self,
-        problem: Problem,
+        feed: Feed,
         home: Home,
         due: Mapping[str, Due],
         *,
@@ -61,10 +60,10 @@ class Update:
         folder: Path,
     ) -> None:
         self._lake = home.lake
-        self._table = f"{problem.name}/raw"
-        self._reading = Reading.of(problem)
+        self._table = feed.table
+        self._reading = feed.reading
         self._schema = raw_schema(self._reading)
-        self._ledger = Ledger(home.store, problem.name)
+        self._ledger = Ledger(home.store, feed.name)
         self._deliveries = {each.sequence: each for each in self._ledger.deliveries()}
         self._due = due
         self._spool = spool

@@ -89,10 +89,14 @@ class Source(Strict):
 
 
 class Partitions(Strict):
-    """How the problem's tables are cut by event time."""
+    """How the problem's tables are cut: by event time, and perhaps by location."""
 
     grain: Grain = "monthly"
     start: dt.date = Field(description="The first partition begins here.")
+    by: str | None = Field(
+        default=None,
+        description="Contract column of the location, where tables are cut by location, too.",
+    )
 
 
 class Label(Strict):

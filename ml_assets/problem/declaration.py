@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from ml_assets.errors import ProblemError
 from ml_assets.problem.config import Config
+from ml_assets.problem.partitions import Key, window_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -145,16 +146,24 @@ class Problem:
             and field.name not in forbidden
         ]
 
-    def partition_of(self, moment: dt.date) -> str:
+    @property
+    def location(self) -> str | None:
+        """The column that says which location a row belongs to; None where nothing is cut by it.
+
+        Raises:
+            ProblemError: If the contract has no such column.
+        """
+        by = self.config.partitions.by
+        if by is not None and by not in self.fields:
+            raise ProblemError(
+                f"{self.name}: partitions.by names {by!r}, which the contract does not have. It "
+                f"has {', '.join(self.fields)}."
+            )
+        return by
+
+    def partition_of(self, moment: dt.date, location: str | None = None) -> str:
         """Key of the partition that an event at `moment` (UTC) falls into."""
-        match self.config.partitions.grain:
-            case "daily":
-                return moment.strftime("%Y-%m-%d")
-            case "weekly":
-                monday = moment - dt.timedelta(days=moment.weekday())
-                return monday.strftime("%Y-%m-%d")
-            case "monthly":
-                return moment.strftime("%Y-%m")
+        return Key(window_of(moment, self.config.partitions.grain), location).text
 
     def _only(self, role: Role) -> str:
         names = self.columns(role)

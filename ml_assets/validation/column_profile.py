@@ -128,6 +128,8 @@ def cramers_v(categories: npt.ArrayLike, labels: npt.ArrayLike) -> float:
         >>> sides = np.array(["left", "right"] * 100)
         >>> round(cramers_v(sides, sides), 2), cramers_v(sides, [0, 0, 1, 1] * 50)
         (1.0, 0.0)
+        >>> cramers_v(["left", "right"], [0, 1])
+        0.0
     """
     rows = len(np.asarray(labels))
     (across, high), (along, wide) = (_coded(each) for each in (categories, labels))
@@ -138,8 +140,10 @@ def cramers_v(categories: npt.ArrayLike, labels: npt.ArrayLike) -> float:
         return 0.0
     spread = float(((counts - expected) ** 2 / expected).sum()) / rows
     by_chance = (high - 1) * (wide - 1) / (rows - 1)
-    sides = [side - (side - 1) ** 2 / (rows - 1) for side in (high, wide)]
-    return float(np.sqrt(max(0.0, spread - by_chance) / (min(sides) - 1)))
+    room = min(side - 1 - (side - 1) ** 2 / (rows - 1) for side in (high, wide))
+    if room <= 0:  # where every row has a value of its own, chance explains anything
+        return 0.0
+    return float(np.sqrt(max(0.0, spread - by_chance) / room))
 
 
 def _coded(values: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], int]:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from ml_assets.problem import Problem
+from ml_assets.problem import Key, Problem
 from ml_assets.storage import (
     Home,
     PartitionState,
@@ -144,14 +144,16 @@ def reference_of(
     Args:
         problem: Its `gate` says how many partitions count.
         store: Where verdicts are recorded.
-        partition: Only earlier ones make its reference, so that a month is never held against
-            the future.
+        partition: Only earlier ones of the same location make its reference, so that a month is
+            never held against the future.
         live: What `validated` holds; a verdict whose rows were replaced since does not count.
     """
     columns = (VERDICTS.c.id, VERDICTS.c.partition, VERDICTS.c.valid_hash)
+    location = Key.of(partition).location
     query = sa.select(*columns).where(
         VERDICTS.c.id.in_(_newest(problem, admitted_only=True)),
         VERDICTS.c.partition < partition,
+        VERDICTS.c.partition.startswith(Key("", location).text, autoescape=True),
     )
     with store.connect() as connection:
         rows = connection.execute(query.order_by(VERDICTS.c.partition)).all()

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaError, SchemaErrorReason, SchemaErrors
 
-from ml_assets.problem import Problem
+from ml_assets.problem import Key, Problem
+from ml_assets.problem.partitions import window_of
 from ml_assets.validation.casting import TYPES, WORDS, Cast, cast
 from ml_assets.validation.duplicates import Repeated, repeated, unique_keys
 
@@ -188,18 +189,27 @@ def _uncast(problem: Problem, casts: dict[str, Cast]) -> list[Broken]:
 
 
 def _misplaced(problem: Problem, typed: pa.Table, partition: str | None) -> list[Broken]:
-    """Rows whose event time belongs to another partition."""
+    """Rows whose event time, or location, belongs to another partition."""
     if partition is None:
         return []
+    key = Key.of(partition)
     encoded = pc.cast(typed[problem.event_time], pa.date32()).combine_chunks()
     encoded = encoded.dictionary_encode()
     keys = [
-        day is None or problem.partition_of(day) == partition
+        day is None or window_of(day, problem.config.partitions.grain) == key.window
         for day in encoded.dictionary.to_pylist()
     ]
     here = pa.array(keys, pa.bool_()).take(encoded.indices)
-    places = pc.indices_nonzero(pc.invert(here)).to_numpy().astype(np.int64)
-    return [(f"{problem.event_time}: belongs to another partition", places)]
+    broken = [(f"{problem.event_time}: belongs to another partition", _places(pc.invert(here)))]
+    if problem.location is not None and key.location is not None:
+        elsewhere = pc.not_equal(typed[problem.location], key.location)
+        rule = f"{problem.location}: belongs to another partition"
+        broken.append((rule, _places(pc.fill_null(elsewhere, fill_value=False))))
+    return broken
+
+
+def _places(mask: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    return pc.indices_nonzero(mask).to_numpy().astype(np.int64)
 
 
 def _ask_pandera(
