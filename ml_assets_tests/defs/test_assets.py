@@ -8,7 +8,7 @@ import pytest
 from loans import LOANS, with_config
 
 from ml_assets.definitions import defs
-from ml_assets.defs.partitions import partitions_of
+from ml_assets.defs.partitions import windows_of
 from ml_assets.defs.wiring import definitions_of
 from ml_assets.problem import Declared, declared_problems
 
@@ -124,7 +124,7 @@ class TestPartitions:
         problem = with_config(LOANS, partitions={"grain": grain, "start": str(start)})
         days = [start + dt.timedelta(days=number) for number in range(800)]
 
-        keys = partitions_of(problem.config.partitions).get_partition_keys()
+        keys = windows_of(problem.config.partitions).get_partition_keys()
 
         expected = list(dict.fromkeys(map(problem.partition_of, days)))
         assert keys[: len(expected)] == expected
@@ -133,6 +133,6 @@ class TestPartitions:
     def test_reach_to_the_one_that_is_going_on(self, grain, now):
         problem = with_config(LOANS, partitions={"grain": grain})
 
-        keys = partitions_of(problem.config.partitions).get_partition_keys(now)
+        keys = windows_of(problem.config.partitions).get_partition_keys(now)
 
         assert keys[-1] == problem.partition_of(now.date())
