@@ -16,6 +16,7 @@ from ml_assets.progress import track
 from ml_assets.storage import Home
 
 if TYPE_CHECKING:
+    from ml_assets.ingestion import Ingested
     from ml_assets.validation import Admission
 
 Work = Callable[
@@ -26,7 +27,11 @@ Work = Callable[
 def data_assets(declared: Declared) -> list[dg.AssetsDefinition]:
     """Everything of a problem that is cut by event time."""
     return [
-        step_of(declared, _ingested, makes=["raw"]),
+        *(
+            step_of(declared, partial(_fetched, source), makes=[f"raw_{source}"])
+            for source in declared.source_names
+        ),
+        step_of(declared, _joined if declared.source_names else _ingested, makes=["raw"]),
         step_of(declared, _judged, makes=["validated", "quarantined"]),
         step_of(declared, _profiled, makes=["profile"]),
         step_of(declared, _featured, makes=["features"]),
@@ -59,13 +64,55 @@ def _ingested(
     context.log.info(describe.ingestion_sentence(done))
     if not done.partitions:
         raise describe.nothing_ingested(done)
-    live = home.lake.partitions(f"{problem.name}/raw")
+    yield from _brought(declared, home, "raw", done)
+
+
+def _fetched(
+    source: str, declared: Declared, home: Home, context: dg.AssetExecutionContext
+) -> Iterator[Made]:
+    """Bring the rows of one source up to it; it need not have any of the partitions asked for."""
+    from ml_assets.ingestion import feed_of, ingest
+
+    feed, asked = feed_of(declared.load(), source), context.partition_keys
+    done = ingest(feed, home, asked, run_id=context.run.run_id, now=utc_now())
+    context.log.info(describe.ingestion_sentence(done))
+    yield from _brought(declared, home, f"raw_{source}", done)
+
+
+def _brought(declared: Declared, home: Home, noun: str, done: "Ingested") -> Iterator[Made]:
+    """What an ingestion brought into a table."""
+    live = home.lake.partitions(f"{declared.name}/{noun}")
     said = {each.partition: partial(describe.ingested, each) for each in done.partitions}
     # A row that moved here left another partition, which is another one now.
     said |= {partition: partial(describe.moved, live[partition]) for partition in done.moved}
     for partition, say in said.items():
         content = live[partition].content_hash
-        yield Made(key_of(declared, "raw"), partition, content=content, describe=say)
+        yield Made(key_of(declared, noun), partition, content=content, describe=say)
+
+
+def _joined(
+    declared: Declared, home: Home, context: dg.AssetExecutionContext
+) -> Iterator[Made]:
+    """Make `raw` of what the sources have of the partitions asked for."""
+    from ml_assets.ingestion import UNPLACED, join_sources
+
+    asked, made = context.partition_keys, 0
+    for each in join_sources(declared.load(), home, asked, run_id=context.run.run_id):
+        if each.partition == UNPLACED:
+            continue
+        made += 1
+        yield Made(
+            key_of(declared, "raw"),
+            each.partition,
+            content=each.state.content_hash,
+            describe=partial(describe.joined, each),
+            parents={
+                key_of(declared, f"raw_{source}"): content
+                for source, content in each.made_of.items()
+            },
+        )
+    if not made:
+        raise describe.nothing_joined(asked)
 
 
 def _judged(

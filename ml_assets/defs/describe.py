@@ -13,7 +13,7 @@ from ml_assets.storage import Home, PartitionState
 
 if TYPE_CHECKING:
     from ml_assets.features import FeaturePartition
-    from ml_assets.ingestion import Ingested, IngestedPartition, RefusedFile
+    from ml_assets.ingestion import Ingested, IngestedPartition, Joined, RefusedFile
     from ml_assets.validation import Admission, Profile
     from ml_assets.validation.column_profile import ColumnProfile
 
@@ -49,6 +49,24 @@ def nothing_ingested(done: "Ingested") -> dg.Failure:
         description=f"No source has rows of {metadata.ends(done.missing)}.",
         metadata={"refused_files": metadata.table(["file", "reason"], done.refused_files)},
         allow_retries=False,
+    )
+
+
+def joined(each: "Joined") -> Said:
+    """A partition of `raw` that is made of several sources."""
+    columns = ["source", "rows", "canonical", "merged", "unmapped"]
+    rows = ((s.source, s.rows, s.canonical, s.merged, s.unmapped) for s in each.shares)
+    return metadata.of_state(
+        each.state,
+        sources=metadata.table(columns, rows),
+        findings=dg.MetadataValue.int(each.findings),
+    )
+
+
+def nothing_joined(asked: Sequence[str]) -> dg.Failure:
+    """Why a run that was to join sources has nothing to go on with."""
+    return dg.Failure(
+        description=f"No source has rows of {metadata.ends(asked)}.", allow_retries=False
     )
 
 

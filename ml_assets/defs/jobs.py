@@ -5,7 +5,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition,
 )
 
-from ml_assets.defs.specs import CHAIN, WHOLE, key_of
+from ml_assets.defs.specs import WHOLE, chain_of, key_of
 from ml_assets.problem import Declared
 
 
@@ -45,7 +45,7 @@ def jobs(declared: Declared) -> list[UnresolvedAssetJobDefinition]:
     return [
         job(
             refresh_job(declared),
-            CHAIN,
+            chain_of(declared),
             "From the sources to the champion, for the partitions asked for.",
         ),
         job(

@@ -1,7 +1,7 @@
 """The closed list of assets of a problem: what each one is, and what it is made from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import dagster as dg
@@ -9,6 +9,7 @@ import dagster as dg
 from ml_assets.defs.code import code_version
 from ml_assets.defs.partitions import batches_of, experiments_of, partitions_of
 from ml_assets.problem import Declared
+from ml_assets.problem.declaration import SOURCES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,9 +126,36 @@ NOUNS: Mapping[str, Noun] = {
     ),
 }
 
+SOURCE = Noun(
+    text="Rows of one source exactly as it has them, the newest version of each.",
+    stage="ingestion",
+    kinds=frozenset({"deltalake", "arrow"}),
+)
+CANONICAL = replace(
+    NOUNS["raw"],
+    text="Rows of all sources in the columns of the contract, one for each thing that several "
+    "records are about; for every value, the source that won.",
+    kinds=frozenset({"deltalake", "splink"}),
+)
+"""What `raw` is where it is made of several sources."""
+
 WHOLE = tuple(noun for noun, each in NOUNS.items() if each.cut is None)
-CHAIN = tuple(noun for noun in NOUNS if noun not in {"feedback", "predictions", "experiments"})
-"""From the sources to the champion."""
+
+
+def nouns_of(declared: Declared) -> dict[str, Noun]:
+    """The assets of a problem, in the order of the chain: with one for each source that it maps."""
+    sources = {f"raw_{name}": SOURCE for name in declared.source_names}
+    if not sources:
+        return dict(NOUNS)
+    mappings = tuple(f"{SOURCES}/{name}.yaml" for name in declared.source_names)
+    parts = replace(CANONICAL, parents=tuple(sources), files=(*CANONICAL.files, *mappings))
+    return {**sources, **NOUNS, "raw": parts}
+
+
+def chain_of(declared: Declared) -> tuple[str, ...]:
+    """The assets from the sources to the champion."""
+    apart = {"feedback", "predictions", "experiments"}
+    return tuple(noun for noun in nouns_of(declared) if noun not in apart)
 
 
 def key_of(declared: Declared, noun: str) -> dg.AssetKey:
@@ -137,7 +165,7 @@ def key_of(declared: Declared, noun: str) -> dg.AssetKey:
 
 def spec_of(declared: Declared, noun: str) -> dg.AssetSpec:
     """Everything that Dagster is told about an asset of a problem."""
-    each = NOUNS[noun]
+    each = nouns_of(declared)[noun]
     return dg.AssetSpec(
         key_of(declared, noun),
         deps=[_dependency(declared, parent, of=each) for parent in each.parents],
@@ -160,7 +188,7 @@ def spec_of(declared: Declared, noun: str) -> dg.AssetSpec:
 
 def partitions_def(declared: Declared, noun: str) -> dg.PartitionsDefinition | None:
     """How Dagster counts the partitions of an asset; None where it has none."""
-    match NOUNS[noun].cut:
+    match nouns_of(declared)[noun].cut:
         case "time":
             return partitions_of(declared)
         case "batches":
@@ -178,6 +206,6 @@ def owner_of(declared: Declared) -> str:
 
 def _dependency(declared: Declared, parent: str, *, of: Noun) -> dg.AssetDep:
     """What has no partitions is made from all those of its parent that there are."""
-    all_of_them = NOUNS[parent].cut is not None and of.cut is None
+    all_of_them = nouns_of(declared)[parent].cut is not None and of.cut is None
     mapping = dg.AllPartitionMapping() if all_of_them else None
     return dg.AssetDep(key_of(declared, parent), partition_mapping=mapping)

@@ -11,7 +11,7 @@ from typing import Literal
 from ml_assets.errors import MLAssetsError
 from ml_assets.features.view import feature_recipe, features_fingerprint
 from ml_assets.fingerprint import fingerprint
-from ml_assets.ingestion import UNPLACED, RefusedFile, pending_files
+from ml_assets.ingestion import UNPLACED, RefusedFile, outdated_joins, pending_files
 from ml_assets.ingestion.pending import pending_partitions, refused_files
 from ml_assets.problem import Problem
 from ml_assets.storage import Home, PartitionState
@@ -47,7 +47,11 @@ def waiting(problem: Problem, home: Home) -> Waiting:
         home: Where its tables are.
     """
     arrived = dict.fromkeys(pending_partitions(problem, home), "has new or revised rows")
-    reasons = {**dict(_outdated(problem, home)), **arrived}
+    why = "was not made from its sources' rows by today's mappings"
+    joins = dict.fromkeys(
+        (each for each in outdated_joins(problem, home) if each != UNPLACED), why
+    )
+    reasons = {**dict(_outdated(problem, home)), **joins, **arrived}
     files = {str(file.path): file.content_hash for file in pending_files(problem, home)}
     version = home.lake.version(f"{problem.name}/raw")
     return Waiting(

@@ -4,8 +4,14 @@
 says what their columns are and `placing` which partition a row belongs to. `ledger` remembers
 what was seen, `plan` decides what is due, `newest` which versions of a row give way, `update`
 writes. Raw is text, exactly as the source has it; whether it is good is for `validation`.
+
+A `feed` is what one ingestion is about. A problem with `sources`, each described by its `mapping`, has
+a feed for each (`feeds`); `records` maps their rows, and `canonical` joins them, `duplicates` merged,
+to `raw`. What became of each source's rows is in `shares`.
 """
 
+from ml_assets.ingestion.canonical import Joined, join_sources, outdated_joins
+from ml_assets.ingestion.feeds import feed_of, feeds
 from ml_assets.ingestion.files import SourceFile, discover
 from ml_assets.ingestion.intake import ingest
 from ml_assets.ingestion.pending import pending_files, pending_partitions, refused_files
@@ -23,10 +29,15 @@ __all__ = [
     "Ingested",
     "IngestedFile",
     "IngestedPartition",
+    "Joined",
     "RefusedFile",
     "SourceFile",
     "discover",
+    "feed_of",
+    "feeds",
     "ingest",
+    "join_sources",
+    "outdated_joins",
     "pending_files",
     "pending_partitions",
     "refused_files",

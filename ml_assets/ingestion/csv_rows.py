@@ -18,7 +18,7 @@ import pyarrow.csv
 
 from ml_assets.errors import SourceError
 from ml_assets.ingestion.quotes import cut, records
-from ml_assets.ingestion.reading import Columns, Reading, column_of, match_columns
+from ml_assets.ingestion.reading import Columns, Reading, column_of, match_columns, with_rest
 from ml_assets.ingestion.text import BLOCK_BYTES, TextKind, line_at, text_kind
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -68,6 +68,7 @@ class CSVRows:
         longest_row_bytes: int = LONGEST_ROW_BYTES,
     ) -> None:
         self._path = path
+        self._reading = reading
         self._block_bytes = block_bytes
         self._longest_row_bytes = longest_row_bytes
         self._kind = text_kind(path)
@@ -89,8 +90,19 @@ class CSVRows:
                 kept = _without_blank(table)
                 self.blank_rows += table.num_rows - kept.num_rows
                 if kept.num_rows:
-                    yield _named(kept, self.columns, first_row=rows + 1)
+                    named = _named(kept, self.columns, first_row=rows + 1)
+                    yield self._with_rest(named, kept)
                 rows += kept.num_rows
+
+    def _with_rest(self, named: pa.RecordBatch, rows: pa.Table) -> pa.RecordBatch:
+        """The same rows with what the reading has no column for, where that is kept."""
+        known = set(self.columns.known.values())
+        others = {
+            name or f"column {i + 1}": rows.column(i)
+            for i, name in enumerate(self._header.names)
+            if i not in known
+        }
+        return with_rest(named, others) if self._reading.keeps_rest else named
 
     def _whole_records(self, file: BinaryIO, delimiter: bytes) -> Iterator[bytes]:
         """The rest of the file in pieces of whole records.

@@ -1,17 +1,34 @@
 """One stream of files that fills one table: how they are read, and where their rows go.
 
-A problem has one feed into its `raw`. Intake, update and ledger work for feeds and know nothing
-else of a problem.
+A problem has one feed into its `raw`; one with several sources has a feed for each, into
+`raw_<source>`. Intake, update and ledger work for feeds and know nothing else of a problem.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Self
+from pathlib import Path
+from typing import Protocol, Self
 
+import pyarrow as pa
+
+from ml_assets.ingestion.ledger import Delivery
 from ml_assets.ingestion.placing import Placing
-from ml_assets.ingestion.reading import Reading
+from ml_assets.ingestion.reading import Columns, Reading
 from ml_assets.problem import Problem
 from ml_assets.problem.partitions import window_of
+
+
+class Places(Protocol):
+    """Finds the partitions of one file's rows."""
+
+    def cut(self, batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """The rows of `batch` by partition, in their order."""
+
+    def has_ids(self, columns: Columns) -> bool:
+        """Whether a file with such columns says what its rows are about."""
+
+    def nothing_placed(self, name: str, rows: int) -> str:
+        """Why a file of which no row could be placed is refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +40,8 @@ class Feed:
         name: In the ledger, and of locks and folders.
         table: The table of the lake that it fills.
         reading: What its files' columns are.
-        placing: Makes what finds the partitions of rows; one for each file.
+        placing: Makes what finds the partitions of a delivery's rows.
+        takes: Whether a file at a place of the problem is the feed's.
         start: The first window of event time that the problem has.
         max_unplaced_rate: A file with more rows that have no readable event time needs a person.
     """
@@ -32,7 +50,8 @@ class Feed:
     name: str
     table: str
     reading: Reading
-    placing: Callable[[], Placing]
+    placing: Callable[[Delivery], Places]
+    takes: Callable[[Path], bool]
     start: str
     max_unplaced_rate: float
 
@@ -45,12 +64,8 @@ class Feed:
             name=problem.name,
             table=f"{problem.name}/raw",
             reading=reading,
-            placing=lambda: Placing(reading),
+            placing=lambda _: Placing(reading),
+            takes=lambda _: True,
             start=window_of(config.partitions.start, config.partitions.grain),
             max_unplaced_rate=config.gate.max_quarantine_rate,
         )
-
-
-def feeds(problem: Problem) -> tuple[Feed, ...]:
-    """Every feed of a problem."""
-    return (Feed.of(problem),)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ml_assets.errors import SourceError
-from ml_assets.ingestion.reading import Reading, match_columns
+from ml_assets.ingestion.reading import Reading, match_columns, with_rest
 
 BATCH_ROWS = 65_536
 
@@ -34,6 +34,7 @@ class ParquetRows:
 
     def __init__(self, path: Path, reading: Reading) -> None:
         self._path = path
+        self._keeps_rest = reading.keeps_rest
         try:
             self._file = pq.ParquetFile(path, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
@@ -46,10 +47,15 @@ class ParquetRows:
         """The contract's columns that the file has, `_row` and `_fault`, some rows at a time."""
         names = self._file.schema_arrow.names
         wanted = {column: names[i] for column, i in self.columns.known.items()}
+        others = self.columns.ignored if self._keeps_rest else ()
         rows = 0
         try:
-            for batch in self._file.iter_batches(BATCH_ROWS, columns=list(wanted.values())):
-                yield _as_rows(batch, wanted, first_row=rows + 1)
+            for batch in self._file.iter_batches(
+                BATCH_ROWS, columns=[*wanted.values(), *others]
+            ):
+                found = _as_rows(batch, wanted, first_row=rows + 1)
+                rest = {name: as_text(batch.column(name)) for name in others}
+                yield with_rest(found, rest) if self._keeps_rest else found
                 rows += batch.num_rows
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(error) from None

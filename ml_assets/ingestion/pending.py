@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from ml_assets.ingestion.feed import Feed, feeds
+from ml_assets.ingestion.feed import Feed
+from ml_assets.ingestion.feeds import feeds, strangers
 from ml_assets.ingestion.files import SourceFile
 from ml_assets.ingestion.ledger import Content, History, Ledger
 from ml_assets.ingestion.places import is_read, seen, source_partitions
@@ -49,7 +50,8 @@ def refused_files(problem: Problem, home: Home) -> list[RefusedFile]:
     Rows without a readable event time are quarantined like other broken rows; a file with more of
     them than `gate.max_quarantine_rate` is no longer a matter of single rows.
     """
-    return [each for feed in feeds(problem) for each in _refused_of(feed, home)]
+    of_feeds = [each for feed in feeds(problem) for each in _refused_of(feed, home)]
+    return [*dict.fromkeys(of_feeds), *strangers(problem, home)]
 
 
 def _refused_of(feed: Feed, home: Home) -> Iterator[RefusedFile]:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from ml_assets.errors import SourceError
 from ml_assets.fingerprint import fingerprint, source_hash
-from ml_assets.ingestion.feed import Feed, feeds
+from ml_assets.ingestion.feed import Feed
+from ml_assets.ingestion.feeds import feeds
 from ml_assets.ingestion.files import SourceFile, find, source_file
 from ml_assets.ingestion.ledger import Content, Delivery, Ledger
 from ml_assets.ingestion.placing import UNPLACED, Placing
@@ -62,7 +63,7 @@ def seen(feed: Feed, home: Home) -> Seen:
     refused: list[RefusedFile] = []
     for place in Ledger(home.store, feed.problem).places():
         try:
-            paths |= dict.fromkeys(find(place))
+            paths |= dict.fromkeys(path for path in find(place) if feed.takes(path))
         except SourceError as error:
             refused.append(RefusedFile(str(place), str(error)))
     ordered = sorted(paths, key=lambda path: (path.stat().st_mtime_ns, str(path)))

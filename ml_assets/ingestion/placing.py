@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pyarrow as pa
 
-from ml_assets.ingestion.reading import Reading
+from ml_assets.ingestion.reading import Columns, Reading
 from ml_assets.ingestion.times import moment
 from ml_assets.problem import Key
 from ml_assets.problem.partitions import is_location, window_of
@@ -30,10 +30,7 @@ class Placing:
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self._known: dict[str, str] = {}
-        self.column = reading.event_time
-        self.formats = reading.date_formats
-        self.example = ""
-        """The first text that could not be read, for a message."""
+        self._example = ""
 
     def cut(self, batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
         """The rows of `batch` by partition, in their order."""
@@ -41,11 +38,34 @@ class Placing:
         if any(name is not None and name not in batch.schema.names for name in columns):
             yield UNPLACED, batch
             return
-        windows, codes = _coded(batch.column(self._reading.event_time), self._window)
-        if self._reading.location is not None:
-            locations, of_row = _coded(batch.column(self._reading.location), _location)
-            windows, codes = _crossed(windows, codes, locations, of_row)
-        yield from in_partitions(batch, windows, codes)
+        times = batch.column(self._reading.event_time)
+        location = self._reading.location
+        places = None if location is None else batch.column(location)
+        yield from in_partitions(batch, *self.keys(times, places))
+
+    def keys(self, times: pa.Array, locations: pa.Array | None) -> tuple[list[str], np.ndarray]:
+        """Keys, each once, and for every row the position of its own.
+
+        Args:
+            times: Event times; n texts.
+            locations: n texts; None where nothing is cut by location.
+        """
+        windows, codes = _coded(times, self._window)
+        if locations is None:
+            return windows, codes
+        return _crossed(windows, codes, *_coded(locations, _location))
+
+    def has_ids(self, columns: Columns) -> bool:
+        """Whether a file with such columns says what its rows are about."""
+        return self._reading.entity_id in columns.known
+
+    def nothing_placed(self, name: str, rows: int) -> str:
+        """Why a file of which no row could be placed is refused."""
+        return (
+            f"{name}: not one of {rows:,} rows has a {self._reading.event_time} that can be read"
+            f"{self._example}. Needed is one of {', '.join(self._reading.date_formats)}, or ISO "
+            "8601; add its format to source.date_formats in config.yaml."
+        )
 
     def _window(self, text: str | None) -> str:
         if text is None or text in self._reading.missing:
@@ -57,8 +77,8 @@ class Placing:
             self._known[text] = (
                 UNPLACED if found is None else window_of(found.date(), self._reading.grain)
             )
-            if found is None and not self.example:
-                self.example = f", such as {text[:40]!r}"
+            if found is None and not self._example:
+                self._example = f", such as {text[:40]!r}"
         return self._known[text]
 
 

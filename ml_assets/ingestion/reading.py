@@ -5,16 +5,21 @@ How a format is parsed is for the modules named after formats.
 """
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+
+import pyarrow as pa
 
 from ml_assets.errors import SourceError
 from ml_assets.problem import Grain, Problem
 
 SHOWN_COLUMNS = 25
 """More column names than this say nothing more in a message."""
+REST = "_rest"
+"""What a row of a mapped source has beside the columns that its mapping names: a JSON object."""
 LONGEST_NAME = 200
 """Longer text is no name of a column but what stands in one."""
 
@@ -47,6 +52,13 @@ class Reading:
     grain: Grain
     rest: str | None = None
     location: str | None = None
+    mapped_by: str | None = None
+    """Hash of the mapping that says where rows belong; then raw keeps the source's own columns."""
+
+    @property
+    def keeps_rest(self) -> bool:
+        """Whether what no column has is kept, in the column `REST`."""
+        return self.mapped_by is not None
 
     @classmethod
     def of(cls, problem: Problem) -> "Reading":
@@ -121,8 +133,23 @@ def known_columns(seen: Sequence[str], reading: Reading, *, file: str) -> Column
     return Columns(
         known={column: i for i, column in enumerate(meant) if column is not None},
         ignored=tuple(n for n, column in zip(seen, meant, strict=True) if column is None),
-        absent=tuple(column for column in reading.columns if column not in meant),
+        absent=tuple(
+            column
+            for column in reading.columns
+            if column not in meant and not column.startswith("_")
+        ),
     )
+
+
+def with_rest(batch: pa.RecordBatch, others: Mapping[str, pa.Array]) -> pa.RecordBatch:
+    """Rows with the column `REST`: other texts that they have, by name; null where there are none."""
+    texts = {name: column.to_pylist() for name, column in others.items()}
+    objects = (
+        {name: values[row] for name, values in texts.items() if values[row]}
+        for row in range(len(batch))
+    )
+    rest = [json.dumps(each, ensure_ascii=False) if each else None for each in objects]
+    return batch.append_column(REST, pa.array(rest, pa.string()))
 
 
 def _require_one_each(seen: Sequence[str], meant: Sequence[str | None], *, file: str) -> None:

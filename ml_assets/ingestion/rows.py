@@ -15,12 +15,12 @@ import pyarrow.compute as pc
 
 from ml_assets.errors import SourceError
 from ml_assets.ingestion.csv_rows import CSVRows
-from ml_assets.ingestion.feed import Feed
+from ml_assets.ingestion.feed import Feed, Places
 from ml_assets.ingestion.files import Format
 from ml_assets.ingestion.json_rows import JSONRows
 from ml_assets.ingestion.ledger import Delivery, Found
 from ml_assets.ingestion.parquet_rows import ParquetRows
-from ml_assets.ingestion.placing import UNPLACED, Placing
+from ml_assets.ingestion.placing import UNPLACED
 from ml_assets.ingestion.reading import Columns, Reading
 from ml_assets.ingestion.spool import Run, Spool
 from ml_assets.progress import track
@@ -71,7 +71,7 @@ def read_rows(
     Raises:
         SourceError: If the file is refused; nothing of it is on the spool then.
     """
-    placing, reading = feed.placing(), feed.reading
+    placing, reading = feed.placing(delivery), feed.reading
     counts: Counter[str] = Counter()
     faulty = 0
     try:
@@ -95,7 +95,7 @@ def read_rows(
         encoding=rows.encoding,
         ignored_columns=columns.ignored,
         absent_columns=columns.absent,
-        has_ids=reading.entity_id in columns.known,
+        has_ids=placing.has_ids(columns),
     )
 
 
@@ -148,15 +148,11 @@ def aligned(
     return pa.record_batch(columns, schema=schema)
 
 
-def _require_placed(name: str, counts: Counter[str], placing: Placing) -> None:
+def _require_placed(name: str, counts: Counter[str], placing: Places) -> None:
     if not counts:
         raise SourceError(f"{name} has a header and no rows. Deliver it with its rows.")
     if set(counts) == {UNPLACED}:
-        raise SourceError(
-            f"{name}: not one of {counts[UNPLACED]:,} rows has a {placing.column} that can be read"
-            f"{placing.example}. Needed is one of {', '.join(placing.formats)}, or ISO 8601; add "
-            "its format to source.date_formats in config.yaml."
-        )
+        raise SourceError(placing.nothing_placed(name, counts[UNPLACED]))
 
 
 def _settle_unplaced(

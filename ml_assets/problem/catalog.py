@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ml_assets.errors import ProblemError
 from ml_assets.problem.config import Config
-from ml_assets.problem.declaration import Problem
+from ml_assets.problem.declaration import SOURCES, Problem
 
 GROUP = "ml_assets.problems"
 
@@ -33,6 +33,11 @@ class Declared:
     folder: Path
     config: Config
     load: Callable[[], Problem]
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """Names of its sources, where it has mappings; each is a file."""
+        return tuple(path.stem for path in sorted((self.folder / SOURCES).glob("*.yaml")))
 
     @classmethod
     def of(cls, problem: Problem) -> "Declared":

@@ -33,6 +33,8 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 
 RESERVED = frozenset({"console", "docs", "health", "metrics", "openapi", "ready", "v2"})
 """Names that would stand in the way of the prediction service's own paths."""
+SOURCES = "sources"
+"""Folder of a problem's folder that has its mappings."""
 
 RequestHook = Callable[[dict[str, Any]], Mapping[str, Any]]
 ResponseHook = Callable[..., Mapping[str, Any]]
@@ -90,6 +92,11 @@ class Problem:
                 f"A problem cannot be called {self.name!r}: the prediction service has that path "
                 f"for itself, as {', '.join(sorted(RESERVED))}. Choose another name."
             )
+
+    @property
+    def sources(self) -> Path:
+        """The folder of its mappings, one for each source; it need not be there."""
+        return self.folder / SOURCES
 
     @property
     def hooks(self) -> tuple[Callable[..., Any], ...]:

@@ -147,6 +147,10 @@ class Mapping(Strict):
     terms: str = Field(description="Under which terms it was collected and may be used.")
     rest: Rest | None = Field(default=None, description="The endpoint it is fetched from.")
     table: Table | None = Field(default=None, description="The table it is fetched from.")
+    files: Texts = Field(
+        default=[],
+        description="How its files are named, such as sales*.csv; others are known by their columns.",
+    )
     strict: bool = Field(
         default=False, description="Quarantine rows that have a path nobody knows."
     )

@@ -15,11 +15,9 @@ import pyarrow as pa
 from ml_assets.ingestion.json_rows import DECODER, cell_text
 from ml_assets.ingestion.mapping.declaration import Mapping as SourceMapping
 from ml_assets.ingestion.mapping.names import key, keys_of
+from ml_assets.ingestion.reading import REST
 
 Keys = tuple[str, ...]
-
-REST = "_rest"
-"""Column of raw with the keys, as one JSON object, that it has no column for."""
 
 
 class Found(NamedTuple):
