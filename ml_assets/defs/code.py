@@ -26,7 +26,8 @@ def code_version(rooms: Iterable[str], files: Iterable[Path] = ()) -> str:
 
     Args:
         rooms: Names of folders of this package, such as "validation".
-        files: Further source files; those that do not exist are left out.
+        files: Further source files, and values such as mappings; those that do not exist are left
+            out.
 
     Returns:
         16 hexadecimal digits.
@@ -39,6 +40,8 @@ def code_version(rooms: Iterable[str], files: Iterable[Path] = ()) -> str:
 @cache
 def _hash_of(path: Path) -> str:
     text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        return hashlib.sha256(text.encode()).hexdigest()
     code = compile(text, path.name, "exec", dont_inherit=True, optimize=WITHOUT_DOCSTRINGS)
     return hashlib.sha256(repr(list(_instructions(code))).encode()).hexdigest()
 
