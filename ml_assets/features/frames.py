@@ -153,7 +153,9 @@ def _choose(
             f"(select {entity} from earlier where {SPLIT} <> 'test')"
         )
     if share < 1:
-        connection.execute(f"delete from chosen where {place_of(entity)} >= {share}")
+        # Not the place that decides the split, or a split by entity would have none of its rows.
+        place = place_of(f"concat({entity}, ':share')")
+        connection.execute(f"delete from chosen where {place} >= {share}")
     return count(connection, "chosen")
 
 

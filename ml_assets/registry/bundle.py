@@ -78,6 +78,8 @@ class Bundle:
                 f"The model needs the features {', '.join(missing)}, which these rows lack."
             )
         rows = features[needed]
+        if rows.empty:  # scikit-learn refuses to answer nothing
+            return np.zeros(0)
         if self.manifest.signature.kind == "regression":
             return np.asarray(self.pipeline.predict(rows), dtype=np.float64)
         positive = self.manifest.signature.classes.index(1.0)
