@@ -126,6 +126,12 @@ class Home(pa.DataFrameModel):
         str_length={"max_value": 200},
         metadata={"role": "input", "known_at": "listed", "categories": "open"},
     )
+    district: Series[str] = pa.Field(
+        nullable=True,
+        str_length={"max_value": 200},
+        metadata={"role": "input", "known_at": "listed", "categories": "open"},
+        description="Above the city or part of it: a county, a council; coarser than a postcode.",
+    )
     region: Series[str] = pa.Field(
         nullable=True,
         str_length={"max_value": 200},

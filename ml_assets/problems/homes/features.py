@@ -25,7 +25,7 @@ def features(homes: pd.DataFrame) -> pd.DataFrame:
     Returns:
         n rows, same index, columns:
             location, home_type, condition, heating, cooling (str): Never null; "unknown".
-            region, city, postcode (str): With their location before them, since names repeat;
+            region, district, city, postcode (str): With their location before them, since names repeat;
                 never null.
             log_area, log_land (float, log of m2, of land m2 + 1): Null where missing.
             rooms, bedrooms, bathrooms, garage_spaces (float): Null where missing.
@@ -41,6 +41,7 @@ def features(homes: pd.DataFrame) -> pd.DataFrame:
         {
             "location": location,
             "region": _within(location, homes["region"]),
+            "district": _within(location, homes["district"]),
             "city": _within(location, homes["city"]),
             "postcode": _within(location, homes["postcode"]),
             "home_type": _category(homes["home_type"]),

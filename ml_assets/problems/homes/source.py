@@ -154,6 +154,7 @@ def _addresses(
         "location": [city.location for city in chosen],
         "street": [f"{one} {names[i]}" for one, i in zip(number, street, strict=True)],
         "city": [city.name for city in chosen],
+        "district": [f"{city.name} district" for city in chosen],
         "region": [city.region for city in chosen],
         "postcode": [city.postcode for city in chosen],
         "latitude": np.round([c.latitude for c in chosen] + rng.normal(0, 0.02, n), 5),
