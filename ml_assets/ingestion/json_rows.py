@@ -135,7 +135,7 @@ class JSONRows:
             return batch
         others = [key for key, column in self._sources.items() if column is None]
         rest = [{k: row.values[k] for k in others if k in row.values} for row in rows]
-        texts = [_json(each) if each else None for each in rest]
+        texts = [cell_text(each) if each else None for each in rest]
         return batch.append_column(REST, pa.array(texts, pa.string()))
 
     def _rest(self, row: Row) -> str | None:
