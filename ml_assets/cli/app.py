@@ -33,6 +33,11 @@ app.add_typer(
     experiment, name="experiment", help="Test hypotheses: one thing changed, a verdict."
 )
 
+sources = typer.Typer(invoke_without_command=True)
+app.add_typer(
+    sources, name="sources", help="Show what each source of a problem brought; add another."
+)
+
 VersionOption = Annotated[
     str | None, typer.Option(help="Id or number of a model version; by default the champion.")
 ]
@@ -92,6 +97,47 @@ def run(
     outcome = run_chain(problem, Home.open(home), asked, quiet=json)
     print_outcome(outcome, as_json=json)
     raise typer.Exit(outcome.exit_code)
+
+
+@sources.callback()
+def list_sources(
+    context: typer.Context,
+    problem: ProblemArgument,
+    *,
+    rules: Annotated[
+        bool, typer.Option("--rules", help="What each rule of every mapping did, too.")
+    ] = False,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show the sources of a problem: rows in = canonical + merged + quarantined, for each.
+
+    A source is a mapping file in the problem's folder; `add` drafts one from a file.
+    """
+    context.obj = problem
+    if context.invoked_subcommand is not None:
+        return
+    from ml_assets.cli.sources import print_sources, sources_facts
+    from ml_assets.storage import Home
+
+    print_sources(sources_facts(problem, Home.open(home)), as_json=json, rules=rules)
+
+
+@sources.command("add")
+def add_source(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A file of the source: CSV, JSON or Parquet.")],
+    *,
+    name: Annotated[str, typer.Option(help="Of the source: lower-case letters, digits and _.")],
+    json: JsonOption = False,
+) -> None:
+    """Draft the mapping of a new source from a file of it, for a person to correct.
+
+    Names, types, date formats and units are guessed. Nothing of the file is taken yet.
+    """
+    from ml_assets.cli.sources import draft_source, print_drafted
+
+    print_drafted(context.obj, file, draft_source(context.obj, file, name), as_json=json)
 
 
 @app.command()

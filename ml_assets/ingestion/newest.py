@@ -68,7 +68,8 @@ class Versions:
 
     def add_live(self, rows: Iterable[tuple[str, pa.RecordBatch]], schema: pa.Schema) -> None:
         """Take those live rows in whose entity arrives as well."""
-        self._add(rows, schema, "id in (select id from version where not live)", live=True)
+        known = "select version.id from version where not version.live"
+        self._add(rows, schema, f"md5_number({self._entity}) in ({known})", live=True)
 
     def partitions_of(self, live: pa.RecordBatchReader) -> list[str]:
         """Partitions that have a live row whose entity arrives as well."""
