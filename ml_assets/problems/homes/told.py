@@ -75,6 +75,8 @@ def agency(homes: pd.DataFrame) -> list[dict[str, object]]:
             "cooling_system": home["cooling"],
             "heating_system": home["heating"],
             "address": f"{home['street']}, {home['city']}, {home['region']} {home['postcode']}",
+            "lat": home["latitude"],
+            "lon": home["longitude"],
             "price": f"{home['price_usd']:.0f}",
             "garage_spaces": int(home["garage_spaces"]),
             "area": f"{home['area_m2'] * SQFT_PER_M2:.0f} sqft",
