@@ -109,7 +109,8 @@ def _partitions(feed: Feed, home: Home) -> frozenset[str]:
 
 def _look_through(file: SourceFile, feed: Feed) -> Content:
     """Read a file for what it has, keeping none of its rows."""
-    delivery = Delivery(0, str(file.path), file.path.name, file.content_hash, None)
+    written = file.path.stat().st_mtime_ns // 1000
+    delivery = Delivery(written, str(file.path), file.path.name, file.content_hash, None)
     with tempfile.TemporaryDirectory() as folder, Spool(Path(folder) / "rows") as spool:
         try:
             found = read_rows(

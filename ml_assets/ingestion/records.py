@@ -14,6 +14,7 @@ from ml_assets.ingestion.mapping import Hits, apply
 from ml_assets.ingestion.placing import UNPLACED
 from ml_assets.ingestion.sources import MappedSource, with_origin
 from ml_assets.problem import Problem
+from ml_assets.problem.partitions import is_location
 
 GIVEN = "_given"
 ORIGIN = {"_file": pa.string(), "_row": pa.int64(), "_sequence": pa.int64()}
@@ -102,15 +103,19 @@ def _faults(
 ) -> pa.ChunkedArray:
     """Every reason why a row cannot be used; null where there is none."""
     needed = [problem.event_time, *filter(None, [problem.location])]
-    absent = [
+    reasons = [
         pc.if_else(pc.is_null(rows[name]), f"{name}: the source says none", NONE)
         for name in needed
     ]
-    reasons = _joined([pa.chunked_array([mapped]), *absent])
+    if problem.location is not None:
+        places = pc.unique(rows[problem.location]).to_pylist()
+        odd = pa.array([each for each in places if each and not is_location(each)], pa.string())
+        text = f"{problem.location}: can be no part of a partition's key"
+        reasons.append(pc.if_else(pc.is_in(rows[problem.location], odd), text, NONE))
+    found = _joined([pa.chunked_array([mapped]), *reasons])
     if partition != UNPLACED:
-        return reasons
-    where = " and ".join(needed)
-    return pc.fill_null(reasons, f"{problem.location or where}: can be no part of a key")
+        return found
+    return pc.fill_null(found, f"{problem.event_time}: lies in no partition")
 
 
 def _joined(reasons: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
