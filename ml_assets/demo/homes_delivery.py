@@ -19,6 +19,8 @@ FIRST_WEEK = dt.date(2016, 3, 7)
 BOTH = ("USA", "Australia")
 BY_AGENTS, BY_PORTAL = 0.3, 0.3
 """Share of the homes that a second and a third source tell of."""
+TOO_LARGE = 1.166
+"""As where 1,200 square feet are called 130 square metres."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class Week:
         rows: Homes in each location.
         locations: Where there are homes; those in none of `BOTH` are the portal's alone.
         is_broken: The county's feed says areas in a unit that nobody knows.
-        wrong_areas: Homes whose area the portal tells wrong: square feet, called square metres.
+        wrong_areas: Homes whose area the portal tells `TOO_LARGE`.
         unknown_units: Homes whose area the portal tells in a unit that nobody knows.
     """
 
@@ -58,14 +60,19 @@ class Told:
     Attributes:
         homes: True homes by location.
         records: Rows by source.
+        wrong: Ids of the portal's records whose area is wrong.
+        unknown: Ids of those whose area is in an unknown unit.
     """
 
     homes: dict[str, int]
     records: dict[str, int]
+    wrong: tuple[str, ...]
+    unknown: tuple[str, ...]
 
 
 def deliver_week(folder: Path, week: Week) -> Told:
-    """Write the files of a week; the same week gives the same files."""
+    """Write the files of a week, those that are not there already; they are always the same."""
+    folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng([20_160_307, week.number])
     homes = pd.concat(
         [
@@ -76,18 +83,26 @@ def deliver_week(folder: Path, week: Week) -> Told:
     )
     homes.index += 10_000 * week.number
     others = homes[~homes["location"].isin(BOTH)]
-    by_portal = pd.concat(
-        [homes.drop(others.index).sample(frac=BY_PORTAL, random_state=1), others]
-    )
-    by_agents = homes.drop(others.index).sample(frac=BY_AGENTS, random_state=2)
+    usual = homes.drop(others.index)
+    by_agents = usual.sample(frac=BY_AGENTS, random_state=2)
+    by_portal = pd.concat([usual.sample(frac=BY_PORTAL, random_state=1), others]).sort_index()
+    # A wrong area is found where enough else says that it is the same home, such as its street.
+    again = by_portal.index.intersection(by_agents.index)
+    wrong = again[: week.wrong_areas]
+    unknown = by_portal.index.difference(again)[: week.unknown_units]
     records = {
         "kc_house": _county(folder, week, homes[homes["location"] == "USA"]),
         "melbourne": _auctions(folder, week, homes[homes["location"] == "Australia"]),
         "agency": _agents(folder, week, by_agents),
-        "portal": _portal(folder, week, by_portal.sort_index()),
+        "portal": _portal(folder, week, by_portal, wrong=wrong, unknown=unknown),
     }
     counts = homes["location"].value_counts()
-    return Told(homes={str(k): int(v) for k, v in counts.items()}, records=records)
+    return Told(
+        homes={str(place): int(count) for place, count in counts.items()},
+        records=records,
+        wrong=tuple(f"portal:P-{number}" for number in wrong),
+        unknown=tuple(f"portal:P-{number}" for number in unknown),
+    )
 
 
 def _county(folder: Path, week: Week, homes: pd.DataFrame) -> int:
@@ -108,11 +123,13 @@ def _agents(folder: Path, week: Week, homes: pd.DataFrame) -> int:
     return len(homes)
 
 
-def _portal(folder: Path, week: Week, homes: pd.DataFrame) -> int:
-    records = told.portal(homes)
-    for record, area in zip(records[: week.wrong_areas], homes["area_m2"], strict=False):
-        record["area"] = f"{area * 1.166:.0f} m2"
-    for record in records[week.wrong_areas : week.wrong_areas + week.unknown_units]:
-        record["area"] = "3 chains"
-    told.write_lines(folder / f"portal_{week.start}.jsonl", records)
+def _portal(
+    folder: Path, week: Week, homes: pd.DataFrame, *, wrong: pd.Index, unknown: pd.Index
+) -> int:
+    records = dict(zip(homes.index, told.portal(homes), strict=True))
+    for number in wrong:
+        records[number]["area"] = f"{homes['area_m2'][number] * TOO_LARGE:.0f} m2"
+    for number in unknown:
+        records[number]["area"] = "3 chains"
+    told.write_lines(folder / f"portal_{week.start}.jsonl", list(records.values()))
     return len(records)

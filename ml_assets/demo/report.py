@@ -3,6 +3,7 @@
 from ml_assets.cli.chain import Outcome
 from ml_assets.cli.chain_report import print_metrics, rows_sentence
 from ml_assets.cli.printing import print_json, print_table, say
+from ml_assets.demo.homes_story import HomesOutcome
 from ml_assets.demo.loop import LoopOutcome
 from ml_assets.demo.story import DemoOutcome
 
@@ -25,6 +26,7 @@ def print_demo(outcome: DemoOutcome, *, as_json: bool) -> None:
     caught = sum(each.caught for each in outcome.evidence)
     say(f"{caught} of {len(outcome.evidence)} faults were caught.")
     _print_loop(outcome.loop)
+    _print_homes(outcome.homes)
     say(f"It took {outcome.seconds:.0f} s.")
     _print_next(outcome)
 
@@ -60,6 +62,26 @@ def _print_loop(loop: LoopOutcome) -> None:
     say(loop.decision)
 
 
+def _print_homes(homes: HomesOutcome) -> None:
+    """The second problem: its runs, what was planted in its sources, and where their rows went."""
+    say()
+    _print_run("Homes, three weeks from four sources", homes.first)
+    _print_run("Homes, a fourth week: a new location and a broken feed", homes.second)
+    rows = [
+        (each.fault, each.month, each.what, each.by, "yes" if each.caught else "NO")
+        for each in homes.evidence
+    ]
+    title = "Planted in the sources of homes"
+    print_table(title, ["planted", "week", "what", "caught by", "caught"], rows)
+    columns = ["source", "rows in", "canonical", "merged", "quarantined"]
+    told = [
+        (each.name, each.rows, each.canonical, each.merged, each.quarantined)
+        for each in homes.sources.sources
+        if each.rows
+    ]
+    print_table("Rows in = canonical + merged + quarantined", columns, told)
+
+
 def _print_next(outcome: DemoOutcome) -> None:
     say()
     say("Where to look next:")
@@ -69,6 +91,7 @@ def _print_next(outcome: DemoOutcome) -> None:
         "ml-assets verdict complaints 2015-04",
         "ml-assets compare complaints/raw@2015-03 complaints/raw@2015-04",
         "ml-assets models complaints",
+        "ml-assets sources homes --rules                what each mapping did",
         "ml-assets serve                                ask the champion yourself, see /docs",
         'ml-assets sql "select reasons, count(*) from complaints.quarantined group by 1"',
     ):

@@ -12,6 +12,7 @@ from quick_homes import SOURCES, quick_homes
 from ml_assets.defs.runs import range_tags, run_here, tick_here
 from ml_assets.defs.wiring import definitions_of
 from ml_assets.demo.homes_delivery import BOTH, Week, deliver_week
+from ml_assets.features import load_training_set
 from ml_assets.ingestion import outdated_joins, register_source, source_partitions
 from ml_assets.registry import decisions, releases, versions
 from ml_assets.storage import Home
@@ -131,8 +132,13 @@ class TestEightWeeks:
     def test_no_model_learned_from_the_refused_week(self, played):
         refused = WEEKS[BROKEN_IN].partition("USA")
 
-        for version in versions(played.problem, played.home):
-            assert refused not in version.snapshot
+        learned = [
+            load_training_set(played.problem, played.home, each.training_set)
+            for each in versions(played.problem, played.home)
+        ]
+
+        assert not any(refused in each.snapshot for each in learned)
+        assert "refused by the gate" in learned[-1].excluded[refused]
 
     def test_nothing_is_asked_for_where_nothing_came(self, played):
         tick = tick_here(definitions_of(played.declared), "homes_source", home=played.home)

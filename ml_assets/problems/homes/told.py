@@ -115,15 +115,18 @@ def portal(homes: pd.DataFrame) -> list[dict[str, object]]:
 
 
 def write_csv(path: Path, rows: pd.DataFrame) -> None:
-    """Write rows as a CSV, whole at once."""
-    unfinished = path.with_name(f"{path.name}.part")
-    rows.to_csv(unfinished, index=False)
-    unfinished.replace(path)
+    """Write rows as a CSV, whole at once, unless it is there as it should be."""
+    _write(path, rows.to_csv(index=False, lineterminator="\n"))
 
 
 def write_lines(path: Path, records: list[dict[str, object]]) -> None:
-    """Write records as JSON lines, whole at once."""
+    """Write records as JSON lines, whole at once, unless it is there as it should be."""
+    _write(path, "".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in records))
+
+
+def _write(path: Path, text: str) -> None:
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
     unfinished = path.with_name(f"{path.name}.part")
-    lines = (json.dumps(each, ensure_ascii=False) for each in records)
-    unfinished.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)
