@@ -49,6 +49,7 @@ def melbourne(homes: pd.DataFrame) -> pd.DataFrame:
             "Price": (homes["price_usd"] * AUD_PER_USD).round(-2),
             "Date": days.dt.day.astype(str) + days.dt.strftime("/%m/%Y"),
             "Postcode": homes["postcode"],
+            "CouncilArea": homes["district"],
             "Bedroom2": homes["bedrooms"],
             "Bathroom": homes["bathrooms"],
             "Car": homes["garage_spaces"],
