@@ -102,7 +102,7 @@ class CSVRows:
             for i, name in enumerate(self._header.names)
             if i not in known
         }
-        return with_rest(named, others) if self._reading.keeps_rest else named
+        return with_rest(named, others, self._reading.rest) if self._reading.rest else named
 
     def _whole_records(self, file: BinaryIO, delimiter: bytes) -> Iterator[bytes]:
         """The rest of the file in pieces of whole records.

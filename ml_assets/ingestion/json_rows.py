@@ -19,7 +19,6 @@ import pyarrow as pa
 
 from ml_assets.errors import SourceError
 from ml_assets.ingestion.reading import (
-    REST,
     Columns,
     Reading,
     column_of,
@@ -130,13 +129,7 @@ class JSONRows:
             columns[self._reading.rest] = pa.array(map(self._rest, rows), pa.string())
         numbers = pa.array(np.arange(first, first + len(rows)), pa.int64())
         faults = pa.array([row.fault for row in rows], pa.string())
-        batch = pa.record_batch({**columns, "_row": numbers, "_fault": faults})
-        if not self._reading.keeps_rest:
-            return batch
-        others = [key for key, column in self._sources.items() if column is None]
-        rest = [{k: row.values[k] for k in others if k in row.values} for row in rows]
-        texts = [cell_text(each) if each else None for each in rest]
-        return batch.append_column(REST, pa.array(texts, pa.string()))
+        return pa.record_batch({**columns, "_row": numbers, "_fault": faults})
 
     def _rest(self, row: Row) -> str | None:
         """What a row has that no column is for."""

@@ -34,7 +34,7 @@ class ParquetRows:
 
     def __init__(self, path: Path, reading: Reading) -> None:
         self._path = path
-        self._keeps_rest = reading.keeps_rest
+        self._rest = reading.rest
         try:
             self._file = pq.ParquetFile(path, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
@@ -47,7 +47,7 @@ class ParquetRows:
         """The contract's columns that the file has, `_row` and `_fault`, some rows at a time."""
         names = self._file.schema_arrow.names
         wanted = {column: names[i] for column, i in self.columns.known.items()}
-        others = self.columns.ignored if self._keeps_rest else ()
+        others = self.columns.ignored if self._rest else ()
         rows = 0
         try:
             for batch in self._file.iter_batches(
@@ -55,7 +55,7 @@ class ParquetRows:
             ):
                 found = _as_rows(batch, wanted, first_row=rows + 1)
                 rest = {name: as_text(batch.column(name)) for name in others}
-                yield with_rest(found, rest) if self._keeps_rest else found
+                yield with_rest(found, rest, self._rest) if self._rest else found
                 rows += batch.num_rows
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(error) from None

@@ -37,8 +37,8 @@ class Reading:
         missing: Texts that mean no value.
         date_formats: How event times may be written, beside ISO 8601.
         grain: How the problem's tables are cut.
-        rest: Column for the keys of a JSON row that none of `columns` is for, as one JSON object;
-            without it they are left out, and only counted among a file's ignored columns.
+        rest: Column for what a row has that none of `columns` is for, as one JSON object; without
+            it that is left out, and only counted among a file's ignored columns.
         location: The column that says where a row belongs; None where tables are not cut by it.
     """
 
@@ -54,11 +54,6 @@ class Reading:
     location: str | None = None
     mapped_by: str | None = None
     """Hash of the mapping that says where rows belong; then raw keeps the source's own columns."""
-
-    @property
-    def keeps_rest(self) -> bool:
-        """Whether what no column has is kept, in the column `REST`."""
-        return self.mapped_by is not None
 
     @classmethod
     def of(cls, problem: Problem) -> "Reading":
@@ -141,15 +136,17 @@ def known_columns(seen: Sequence[str], reading: Reading, *, file: str) -> Column
     )
 
 
-def with_rest(batch: pa.RecordBatch, others: Mapping[str, pa.Array]) -> pa.RecordBatch:
-    """Rows with the column `REST`: other texts that they have, by name; null where there are none."""
+def with_rest(
+    batch: pa.RecordBatch, others: Mapping[str, pa.Array], column: str
+) -> pa.RecordBatch:
+    """Rows with one column more: other texts that they have, by name; null where there are none."""
     texts = {name: column.to_pylist() for name, column in others.items()}
     objects = (
         {name: values[row] for name, values in texts.items() if values[row]}
         for row in range(len(batch))
     )
     rest = [json.dumps(each, ensure_ascii=False) if each else None for each in objects]
-    return batch.append_column(REST, pa.array(rest, pa.string()))
+    return batch.append_column(column, pa.array(rest, pa.string()))
 
 
 def _require_one_each(seen: Sequence[str], meant: Sequence[str | None], *, file: str) -> None:

@@ -209,7 +209,7 @@ def _reading(problem: Problem, name: str, mapping: Mapping) -> Reading:
         )
     raw = tuple(mapping.raw_columns)
     return Reading(
-        columns=(ENTITY, *raw, REST),
+        columns=(ENTITY, *raw),
         names={name: name for name in raw},
         required=(),
         entity_id=ENTITY,
@@ -218,6 +218,7 @@ def _reading(problem: Problem, name: str, mapping: Mapping) -> Reading:
         date_formats=(),
         grain=problem.config.partitions.grain,
         location=problem.location,
+        rest=REST,
         mapped_by=fingerprint(where=_where(problem, mapping), columns=raw),
     )
 

@@ -106,7 +106,7 @@ class Update:
         with Versions(
             self._folder,
             entity_id=self._reading.entity_id,
-            columns=self._reading.columns,
+            columns=[*self._reading.columns, *filter(None, [self._reading.rest])],
             missing=self._reading.missing,
         ) as versions:
             sequences = {run.sequence for runs in self._runs.values() for run in runs}
