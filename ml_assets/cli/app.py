@@ -33,11 +33,6 @@ app.add_typer(
     experiment, name="experiment", help="Test hypotheses: one thing changed, a verdict."
 )
 
-sources = typer.Typer(invoke_without_command=True)
-app.add_typer(
-    sources, name="sources", help="Show what each source of a problem brought; add another."
-)
-
 VersionOption = Annotated[
     str | None, typer.Option(help="Id or number of a model version; by default the champion.")
 ]
@@ -99,11 +94,18 @@ def run(
     raise typer.Exit(outcome.exit_code)
 
 
-@sources.callback()
-def list_sources(
-    context: typer.Context,
+@app.command()
+def sources(
     problem: ProblemArgument,
+    add: Annotated[
+        str | None,
+        typer.Argument(metavar="[add]", help="Draft the mapping of another source."),
+    ] = None,
+    file: Annotated[Path | None, typer.Argument(help="With add: a file of the source.")] = None,
     *,
+    name: Annotated[
+        str | None, typer.Option(help="With add: lower-case letters, digits and _.")
+    ] = None,
     rules: Annotated[
         bool, typer.Option("--rules", help="What each rule of every mapping did, too.")
     ] = False,
@@ -112,32 +114,21 @@ def list_sources(
 ) -> None:
     """Show the sources of a problem: rows in = canonical + merged + quarantined, for each.
 
-    A source is a mapping file in the problem's folder; `add` drafts one from a file.
+    A source is a mapping file in the problem's folder. `ml-assets sources homes add FILE --name NAME`
+    drafts one: names, types, date formats and units are guessed, for a person to correct.
     """
-    context.obj = problem
-    if context.invoked_subcommand is not None:
-        return
-    from ml_assets.cli.sources import print_sources, sources_facts
+    from ml_assets.cli.sources import draft_source, print_drafted, print_sources, sources_facts
     from ml_assets.storage import Home
 
-    print_sources(sources_facts(problem, Home.open(home)), as_json=json, rules=rules)
-
-
-@sources.command("add")
-def add_source(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A file of the source: CSV, JSON or Parquet.")],
-    *,
-    name: Annotated[str, typer.Option(help="Of the source: lower-case letters, digits and _.")],
-    json: JsonOption = False,
-) -> None:
-    """Draft the mapping of a new source from a file of it, for a person to correct.
-
-    Names, types, date formats and units are guessed. Nothing of the file is taken yet.
-    """
-    from ml_assets.cli.sources import draft_source, print_drafted
-
-    print_drafted(context.obj, file, draft_source(context.obj, file, name), as_json=json)
+    if add is None:
+        facts = sources_facts(problem, Home.open(home))
+        print_sources(facts, as_json=json, rules=rules)
+        return
+    if add != "add" or file is None or name is None:
+        raise typer.BadParameter(
+            f"to add a source: ml-assets sources {problem} add FILE --name NAME"
+        )
+    print_drafted(problem, file, draft_source(problem, file, name), as_json=json)
 
 
 @app.command()

@@ -30,7 +30,7 @@ def features(homes: pd.DataFrame) -> pd.DataFrame:
             log_area, log_land (float, log of m2, of land m2 + 1): Null where missing.
             rooms, bedrooms, bathrooms, garage_spaces (float): Null where missing.
             area_per_room (float, m2): Over rooms, or else bedrooms and one; null where missing.
-            age (float, years): At the day of the event; at most 300, below 0 before it is built.
+            built_years_ago (float): At the day of the event; at most 300, below 0 before it is built.
             latitude, longitude (float, degrees): Null where missing.
             months (float): Since the year 2000, so that prices may rise.
     """
@@ -55,7 +55,7 @@ def features(homes: pd.DataFrame) -> pd.DataFrame:
             "bathrooms": homes["bathrooms"],
             "garage_spaces": homes["garage_spaces"],
             "area_per_room": homes["area_m2"] / rooms.clip(lower=1),
-            "age": (listed.dt.year - homes["built_year"]).clip(upper=OLDEST_YEARS),
+            "built_years_ago": (listed.dt.year - homes["built_year"]).clip(upper=OLDEST_YEARS),
             "latitude": homes["latitude"],
             "longitude": homes["longitude"],
             "months": (listed.dt.year * 12 + listed.dt.month - FIRST_MONTH).astype("float64"),
@@ -72,7 +72,7 @@ NUMBERS = (
     "bathrooms",
     "garage_spaces",
     "area_per_room",
-    "age",
+    "built_years_ago",
     "latitude",
     "longitude",
     "months",
