@@ -118,17 +118,19 @@ def sources(
     drafts one: names, types, date formats and units are guessed, for a person to correct.
     """
     from ml_assets.cli.sources import draft_source, print_drafted, print_sources, sources_facts
+    from ml_assets.problem import problem_named
     from ml_assets.storage import Home
 
+    declared = problem_named(problem)
     if add is None:
-        facts = sources_facts(problem, Home.open(home))
+        facts = sources_facts(declared, Home.open(home))
         print_sources(facts, as_json=json, rules=rules)
         return
     if add != "add" or file is None or name is None:
         raise typer.BadParameter(
             f"to add a source: ml-assets sources {problem} add FILE --name NAME"
         )
-    print_drafted(problem, file, draft_source(problem, file, name), as_json=json)
+    print_drafted(problem, file, draft_source(declared, file, name), as_json=json)
 
 
 @app.command()

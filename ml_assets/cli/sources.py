@@ -16,7 +16,7 @@ from ml_assets.ingestion.mapping.drafting import sample_of
 from ml_assets.ingestion.places import seen
 from ml_assets.ingestion.shares import Share, by_source, shares_of
 from ml_assets.ingestion.sources import mapped_sources
-from ml_assets.problem import Problem, problem_named
+from ml_assets.problem import Problem
 from ml_assets.storage import Home
 
 NO_HITS = Hits(0, 0, 0, 0, 0)
@@ -94,9 +94,8 @@ class Drafted:
     sampled_rows: int
 
 
-def sources_facts(problem_name: str, home: Home) -> SourcesFacts:
+def sources_facts(problem: Problem, home: Home) -> SourcesFacts:
     """Read what the sources of a problem brought, and what became of it."""
-    problem = problem_named(problem_name)
     raw = home.lake.partitions(f"{problem.name}/raw")
     shares = shares_of(home.store, problem.name, raw)
     totals = by_source(each for found in shares.values() for each in found)
@@ -109,7 +108,7 @@ def sources_facts(problem_name: str, home: Home) -> SourcesFacts:
     )
 
 
-def draft_source(problem_name: str, file: Path, name: str) -> Drafted:
+def draft_source(problem: Problem, file: Path, name: str) -> Drafted:
     """Write a first mapping for the source that a file is of, into the problem's folder.
 
     Where nothing in it says when and where a row belongs, it is called `<name>.yaml.draft`, so that
@@ -118,7 +117,6 @@ def draft_source(problem_name: str, file: Path, name: str) -> Drafted:
     Raises:
         SourceError: If the file cannot be read, the name is none, or there is such a source.
     """
-    problem = problem_named(problem_name)
     target = problem.sources / f"{name}.yaml"
     if not name.isidentifier() or name != name.lower():
         raise SourceError(

@@ -68,7 +68,7 @@ def play_homes(home: Home, *, quiet: bool) -> HomesOutcome:
         first=first,
         second=second,
         evidence=tuple(look(problem, home, told) for look in looks),
-        sources=sources_facts(PROBLEM, home),
+        sources=sources_facts(problem, home),
     )
 
 
