@@ -12,7 +12,7 @@ from ml_assets.defs.partitions import windows_of
 from ml_assets.defs.wiring import definitions_of
 from ml_assets.problem import Declared, declared_problems
 
-SNAPSHOT = Path(__file__).parents[1] / "snapshots" / "complaints_definitions.txt"
+SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
 
 HEAVY = ["pandas", "sklearn", "pandera", "matplotlib", "duckdb", "scipy", "skops"]
 
@@ -63,8 +63,11 @@ def asset_line(node):
 def grain_of(partitions):
     if partitions is None:
         return "whole"
-    if isinstance(partitions, dg.DynamicPartitionsDefinition):
-        return f"by {partitions.name}"
+    match partitions:
+        case dg.DynamicPartitionsDefinition():
+            return f"by {partitions.name}"
+        case dg.MultiPartitionsDefinition():
+            return f"by {' and '.join(partitions.partition_dimension_names)}"
     return "monthly"
 
 
@@ -77,8 +80,11 @@ def job_line(job):
     return f"job {job.name}: {', '.join(selected) or 'no assets'}"
 
 
-def test_are_those_of_the_snapshot():
-    assert written_out(defs) == SNAPSHOT.read_text()
+@pytest.mark.parametrize("declared", declared_problems(), ids=lambda each: each.name)
+def test_are_those_of_the_snapshot(declared):
+    snapshot = SNAPSHOTS / f"{declared.name}_definitions.txt"
+
+    assert written_out(definitions_of(declared)) == snapshot.read_text()
 
 
 def test_can_be_loaded():
