@@ -104,8 +104,8 @@ def _wrong_areas(problem: Problem, home: Home, told: dict[int, Told]) -> Evidenc
         if row["column"] == "area_m2" and planted & {row["left_id"], row["right_id"]}
     ]
     example = (
-        f", such as {found[0]['left_value']} ({found[0]['left_source']}) and "
-        f"{found[0]['right_value']} ({found[0]['right_source']})"
+        f", such as {float(str(found[0]['left_value'])):.0f} ({found[0]['left_source']}) and "
+        f"{float(str(found[0]['right_value'])):.0f} ({found[0]['right_source']})"
         if found
         else ""
     )
