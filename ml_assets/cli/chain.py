@@ -4,6 +4,7 @@ The run itself is Dagster's. What is told afterwards is read from the lake and t
 """
 
 import gc
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ml_assets.cli.bars import shown_progress
-from ml_assets.cli.clock import who
+from ml_assets.cli.clock import now, who
 from ml_assets.cli.models import around
 from ml_assets.errors import SourceError
 from ml_assets.problem import Declared, Key, Problem, problem_named
@@ -165,7 +166,7 @@ def run_chain(problem_name: str, home: Home, asked: Asked, *, quiet: bool) -> Ou
         SourceError: If there is no source, or it has no rows in the range asked for.
     """
     from ml_assets.defs.waiting import waiting
-    from ml_assets.ingestion import register_source
+    from ml_assets.ingestion import fetch_sources, register_source
 
     # Most of what a run makes lives as long as it does: looking for garbage costs 4 % of its time.
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
@@ -173,7 +174,9 @@ def run_chain(problem_name: str, home: Home, asked: Asked, *, quiet: bool) -> Ou
     if asked.source is not None:
         register_source(problem, home, asked.source)
     with shown_progress(wanted=not quiet):
+        absent = fetch_sources(problem, home, environment=os.environ, now=now())
         partitions, outside = partitions_asked(problem, home, asked)
+        outside = (*outside, *(Refused(each.file, each.reason) for each in absent))
         todo = set(partitions if asked.is_range else waiting(problem, home).partitions)
         finished = _run(problem, home, [each for each in partitions if each in todo], asked)
     return read_outcome(

@@ -4,6 +4,7 @@ A person turns a schedule or a sensor on in the UI. What there is to do is found
 it becomes a request, or a sentence that says why there is none.
 """
 
+import os
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -96,12 +97,16 @@ def _source_sensor(declared: Declared, look_seconds: int) -> dg.SensorDefinition
         context: dg.SensorEvaluationContext, home: HomeResource
     ) -> dg.RunRequest | dg.SkipReason:
         from ml_assets.defs.waiting import waiting
+        from ml_assets.ingestion import fetch_sources
 
         close_abandoned_runs(context.instance, home.open().path)
         going_on = busy(context.instance, refresh_job(declared), now=utc_now())
         if going_on is not None:
             return dg.SkipReason(going_on)
-        return _request(context.instance, declared, waiting(declared.load(), home.open()))
+        problem, opened = declared.load(), home.open()
+        for each in fetch_sources(problem, opened, environment=os.environ, now=utc_now()):
+            context.log.warning("%s could not be fetched: %s", each.file, each.reason)
+        return _request(context.instance, declared, waiting(problem, opened))
 
     return source
 

@@ -6,12 +6,13 @@ what was seen, `plan` decides what is due, `newest` which versions of a row give
 writes. Raw is text, exactly as the source has it; whether it is good is for `validation`.
 
 A `feed` is what one ingestion is about. A problem with `sources`, each described by its `mapping`, has
-a feed for each (`feeds`); `records` maps their rows, and `canonical` joins them, `duplicates` merged,
+a feed for each (`feeds`), and `fetched` brings files of those that are `remote`; `records` maps their rows, and `canonical` joins them, `duplicates` merged,
 to `raw`. What became of each source's rows is in `shares`.
 """
 
 from ml_assets.ingestion.canonical import Joined, join_sources, outdated_joins
 from ml_assets.ingestion.feeds import feed_of, feeds
+from ml_assets.ingestion.fetched import fetch_sources
 from ml_assets.ingestion.files import SourceFile, discover
 from ml_assets.ingestion.intake import ingest
 from ml_assets.ingestion.pending import pending_files, pending_partitions, refused_files
@@ -35,6 +36,7 @@ __all__ = [
     "discover",
     "feed_of",
     "feeds",
+    "fetch_sources",
     "ingest",
     "join_sources",
     "outdated_joins",

@@ -19,7 +19,12 @@ from ml_assets.ingestion.ledger import Ledger
 from ml_assets.ingestion.reading import Reading, snake_case
 from ml_assets.ingestion.report import RefusedFile
 from ml_assets.ingestion.rows import FORMATS
-from ml_assets.ingestion.sources import MappedSource, mapped_sources, source_feed
+from ml_assets.ingestion.sources import (
+    MappedSource,
+    is_fetched,
+    mapped_sources,
+    source_feed,
+)
 from ml_assets.problem import Problem
 from ml_assets.storage import Home
 
@@ -95,7 +100,8 @@ def _files(problem: Problem, home: Home) -> Iterator[Path]:
 
 
 def _is_named(path: Path, source: MappedSource) -> bool:
-    return any(fnmatch(path.name, pattern) for pattern in source.mapping.files)
+    is_like = any(fnmatch(path.name, pattern) for pattern in source.mapping.files)
+    return is_like or is_fetched(path, source.name)
 
 
 def _fits(path: Path, sources: Mapping[str, MappedSource]) -> list[Fit]:

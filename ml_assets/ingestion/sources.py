@@ -29,6 +29,7 @@ from ml_assets.problem.partitions import window_of
 ENTITY = "_entity"
 """Column of `raw_<source>`: what its mapping says that a row is about; newer versions replace it."""
 RATES = "rates.csv"
+FETCHED = "fetched"
 LONGEST_WINDOW = dt.timedelta(days=31)
 """Of a partition; and a rate is no older than that."""
 DELIVERED_AT = "_delivered_at"
@@ -94,6 +95,16 @@ def mapped_sources(problem: Problem) -> dict[str, MappedSource]:
         )
         for name, mapping in mappings.items()
     }
+
+
+def fetched_folder(home: Path, problem: str, source: str) -> Path:
+    """Where the files are that were fetched of a source."""
+    return home / FETCHED / problem / source
+
+
+def is_fetched(path: Path, source: str) -> bool:
+    """Whether a file is where those are that were fetched of a source."""
+    return path.parent.name == source and path.parents[2].name == FETCHED
 
 
 def source_feed(

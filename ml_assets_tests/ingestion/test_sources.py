@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from ml_assets.errors import ProblemError, SourceError
 from ml_assets.ingestion import (
     feed_of,
     feeds,
+    fetch_sources,
     ingest,
     join_sources,
     outdated_joins,
@@ -346,3 +349,37 @@ class TestMappings:
     def test_are_asked_for_by_name(self, homes):
         with pytest.raises(SourceError, match=r"no source 'portl'.* Did you mean 'portal'"):
             feed_of(homes, "portl")
+
+
+class TestATable:
+    """A source that is a table of a database."""
+
+    @pytest.fixture
+    def offers(self, folder, tmp_path, homes):  # noqa: ARG002 - the folder is filled before
+        mapping = (folder / "sources" / "agency.yaml").read_text()
+        place = "table: {url_from: OFFERS_URL, table: offers, cursor: listed}"
+        mapping = mapping.replace('files: "agency*.json*"', place)
+        (folder / "sources" / "offers.yaml").write_text(mapping)
+        with closing(sqlite3.connect(tmp_path / "offers.db")) as database, database:
+            database.execute("create table offers (id, listed, country, price, area)")
+            database.execute(
+                "insert into offers values ('7', '2016-03-08', 'USA', '130000', '1200 sqft')"
+            )
+        return {"OFFERS_URL": f"sqlite:///{tmp_path / 'offers.db'}"}
+
+    def test_is_fetched_and_read_as_files_are(self, offers, brought, homes, home, now):
+        failed = fetch_sources(homes, home, environment=offers, now=now)
+
+        brought()
+
+        assert failed == []
+        (row,) = raw_rows(home)
+        assert row["listing_id"] == "offers:7"
+        assert row["source"] == "offers"
+
+    @pytest.mark.usefixtures("offers")
+    def test_is_refused_by_name_where_it_cannot_be_reached(self, homes, home, now):
+        (failed,) = fetch_sources(homes, home, environment={}, now=now)
+
+        assert failed.file == "offers"
+        assert "OFFERS_URL" in failed.reason
