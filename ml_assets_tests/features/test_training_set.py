@@ -295,6 +295,14 @@ class TestReading:
         assert one["applied_at"].dt.month.nunique() == 12
         pd.testing.assert_frame_equal(one, again)
 
+    def test_a_share_has_rows_of_every_split_by_entity(self, home, rows):
+        by_entity = with_config(LOANS, split={"by": "entity"})
+        training_set = learned_from(by_entity, home, rows)
+
+        for split, count in training_set.rows.items():
+            batches = training_batches(by_entity, home, training_set, splits=[split], share=0.2)
+            assert sum(map(len, batches)) == pytest.approx(0.2 * count, rel=0.4)
+
     def test_joins_each_row_of_an_entity_with_its_own_label(self, home, rows):
         twice = rows.assign(loan_id=[f"loan-{number % 1000}" for number in range(len(rows))])
         training_set = learned_from(LOANS, home, twice)
