@@ -21,22 +21,21 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
         return await _Resumed(work, waits_for)
 
 
-class _Resumed:
-    """Goes on with a coroutine that was begun and waits for something."""
+class _Resumed(Generator[Any, Any, T]):
+    """A coroutine that was begun already: says again what it waits for, and then goes on."""
 
     def __init__(self, work: Coroutine[Any, Any, T], waits_for: Any) -> None:
         self._work = work
-        self._waits_for = waits_for
+        self._first = [waits_for]
 
-    def __await__(self) -> Generator[Any, Any, Any]:
-        waits_for = self._waits_for
-        while True:
-            try:
-                try:
-                    value = yield waits_for
-                except BaseException as error:  # noqa: BLE001 - a cancellation too is the work's
-                    waits_for = self._work.throw(error)
-                else:
-                    waits_for = self._work.send(value)
-            except StopIteration as done:
-                return done.value
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self
+
+    def send(self, value: Any) -> Any:
+        """Go on."""
+        return self._first.pop() if self._first else self._work.send(value)
+
+    def throw(self, error: Any, value: Any = None, trace: Any = None) -> Any:
+        """Go on with an error, such as a cancellation."""
+        raised = error if value is None else value
+        return self._work.throw(raised.with_traceback(trace) if trace else raised)

@@ -306,7 +306,7 @@ def test_a_promotion_by_hand_replays_held_out_rows_as_the_chain_does(opened):
     answering = champion(LOOP.load(), opened)
     (other,) = {each.version for each in versions(LOOP.load(), opened)} - {answering.version}
 
-    decision = promote("complaints", opened, other, reason=None, who="test", now=utc_now())
+    decision = promote("complaints", opened, other, reason=None, who="test")
 
     replayed = next(each for each in decision.findings if each.check == CHECK)
     assert replayed.passed
