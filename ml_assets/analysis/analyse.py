@@ -17,9 +17,11 @@ from ml_assets.analysis.analysis import (
     MeasuredMetric,
 )
 from ml_assets.analysis.dependence import importance_of
+from ml_assets.analysis.example import example_of
 from ml_assets.analysis.learning import learning_curve
 from ml_assets.analysis.shapley import is_installed
 from ml_assets.evaluation import metric_named
+from ml_assets.evaluation.closeness import closeness
 from ml_assets.evaluation.curves import curves
 from ml_assets.evaluation.thresholds import ThresholdChoice, confusion
 from ml_assets.evaluation.weaknesses import SliceScan, number, scan_slices
@@ -30,7 +32,9 @@ from ml_assets.problem import Config, Problem
 from ml_assets.registry import (
     Evaluation,
     ModelVersion,
+    champion,
     evaluate,
+    evaluations,
     load_bundle,
     version_named,
 )
@@ -78,7 +82,7 @@ def analyse(
     """
     if isinstance(version, str):
         version = version_named(problem, home, version)
-    measured = evaluate(problem, home, version, now=now)
+    measured = _measured(problem, home, version) or evaluate(problem, home, version, now=now)
     code = _code(problem, measured)
     if (known := _recorded(home, version, code)) is not None:
         return replace(known, unchanged=True)
@@ -122,6 +126,12 @@ def scan_version(
     return _scan(problem, home, test, by, threshold=bundle.threshold, min_rows=min_rows)
 
 
+def known_analysis(problem: Problem, home: Home, version: ModelVersion) -> Analysis | None:
+    """What `analyse` would give back without measuring anything; None where it would have to."""
+    measured = _measured(problem, home, version)
+    return None if measured is None else _recorded(home, version, _code(problem, measured))
+
+
 def customary_slices(problem: Problem) -> list[tuple[str, ...]]:
     """What `config.yaml` slices by; where it says nothing, every column that a model may read.
 
@@ -158,6 +168,7 @@ def _analyse(
         problem=problem.name,
         objective=config.objective,
         version=version.version,
+        beside=None if measured.champion == version.version else measured.champion,
         number=version.number,
         estimator=version.manifest.algorithm.estimator,
         kind=config.kind,
@@ -173,6 +184,7 @@ def _analyse(
         if is_binary
         else None,
         curves=curves(test.y, test.challenger) if is_binary else None,
+        closeness=None if is_binary else closeness(test.y, test.challenger),
         slices=_scan(
             problem, home, test, customary_slices(problem), threshold=bundle.threshold
         ),
@@ -185,8 +197,26 @@ def _analyse(
         protection=newest_protection(problem, home),
         importance=importance_of(problem, home, bundle),
         learning_curve=learning_curve(problem, home, bundle),
+        example=example_of(problem, home, bundle, version=version.version),
         code=code,
     )
+
+
+def _measured(problem: Problem, home: Home, version: ModelVersion) -> Evaluation | None:
+    """What was measured about a version as things stand; None where that has to be done.
+
+    A champion stands beside the one before it, as it did when it was a challenger.
+    """
+    answering, code = champion(problem, home), metrics_code(problem)
+    beside = answering.version if answering else None
+    known = [
+        one
+        for one in evaluations(problem, home)
+        if one.version == version.version and one.metrics_code == code
+    ]
+    if beside == version.version:
+        return max(reversed(known), key=lambda one: one.champion != beside, default=None)
+    return next((one for one in reversed(known) if one.champion == beside), None)
 
 
 def _code(problem: Problem, measured: Evaluation) -> str:

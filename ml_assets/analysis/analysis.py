@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import TypeAdapter
 
+from ml_assets.analysis.example import Example
+from ml_assets.evaluation.closeness import Closeness
 from ml_assets.evaluation.curves import Curves
 from ml_assets.evaluation.fairness import AttributeFairness
 from ml_assets.evaluation.importance import Contribution, Importance
@@ -107,6 +109,7 @@ class Analysis:
         problem: Name of the problem.
         objective: Its business goal.
         version: What was analysed.
+        beside: The champion of the time, that its metrics stand beside; None where nobody was.
         number: The version's semantic number.
         estimator: That won the training.
         kind: Of the problem.
@@ -120,12 +123,14 @@ class Analysis:
         threshold_choice: How it was chosen on the validation rows, where mistakes have a cost.
         confusion: Decisions on the test rows at the threshold; None of a regression.
         curves: ROC, precision-recall and calibration; None of a regression.
+        closeness: Values against labels, by the label's size; None of probabilities.
         slices: Worst first, with how the number of slices was accounted for.
         fairness: One for each protected attribute that the test rows have.
         limits_broken: Differences between groups beyond the limits of `config.yaml`.
         protection: What the gate before training found; None where it was never asked.
         importance: What the model depends on.
         learning_curve: Of the winner's estimator, by rows; empty where it would take long.
+        example: What would have turned one answer; None where nothing that was tried did.
         code: Hash of what was analysed and how.
         unchanged: Read from the store.
     """
@@ -133,6 +138,7 @@ class Analysis:
     problem: str
     objective: str
     version: str
+    beside: str | None
     number: str
     estimator: str
     kind: Literal["binary", "regression"]
@@ -146,12 +152,14 @@ class Analysis:
     threshold_choice: ThresholdChoice | None
     confusion: Confusion | None
     curves: Curves | None
+    closeness: Closeness | None
     slices: SliceScan
     fairness: tuple[AttributeFairness, ...]
     limits_broken: tuple[LimitBroken, ...]
     protection: Protection | None
     importance: ModelImportance
     learning_curve: tuple[LearningPoint, ...]
+    example: Example | None
     code: str
     unchanged: bool = False
 

@@ -1,0 +1,116 @@
+"""Everything that a report says, as one object: the facts of the page, and of `--json`."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ml_assets.analysis import Analysis, analyse
+from ml_assets.problem import Problem
+from ml_assets.registry import (
+    Approval,
+    ModelVersion,
+    RecordedDecision,
+    Release,
+    decisions,
+    last_word,
+    releases,
+)
+from ml_assets.reporting.card import Card, card_of
+from ml_assets.reporting.challenge import Challenge, challenge_of
+from ml_assets.reporting.timeline import Station, timeline
+from ml_assets.storage import Home
+
+
+class Finding(NamedTuple):
+    """One thing that a release needed, as it was recorded."""
+
+    check: str
+    passed: bool
+    needed: bool
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What there is to say about a version.
+
+    Attributes:
+        card: What it is for, and what made it.
+        is_champion: Whether it answers now.
+        analysis: How good it is, where, and for whom.
+        challenge: Against the champion of its time; None where there was none.
+        timeline: Every version of the problem, oldest first.
+        decisions: About this version, oldest first.
+        findings: Of the last decision.
+        approval: A person's last word about this bundle.
+        releases: In which it began to answer, or ceased to, oldest first.
+    """
+
+    card: Card
+    is_champion: bool
+    analysis: Analysis
+    challenge: Challenge | None
+    timeline: tuple[Station, ...]
+    decisions: tuple[RecordedDecision, ...]
+    findings: tuple[Finding, ...]
+    approval: Approval | None
+    releases: tuple[Release, ...]
+
+    @property
+    def title(self) -> str:
+        """What is reported on."""
+        return f"{self.card.problem} {self.card.number}"
+
+
+def report_of(
+    problem: Problem,
+    home: Home,
+    version: ModelVersion,
+    *,
+    now: dt.datetime,
+    analysis: Analysis | None = None,
+) -> Report:
+    """Gather what is known about a version.
+
+    Args:
+        problem: Whose.
+        home: Where it is.
+        version: Which one.
+        now: When it is measured, where it was not yet.
+        analysis: Of it, where that was read already.
+
+    Raises:
+        ArtifactError: If it has to be measured and cannot be loaded.
+        TrainingError: If it has to be measured and its rows are no longer in the lake.
+    """
+    analysis = analysis or analyse(problem, home, version, now=now)
+    mine = tuple(one for one in decisions(problem, home) if one.version == version.version)
+    last = mine[-1] if mine else None
+    log = releases(problem, home)
+    return Report(
+        card=card_of(problem, version),
+        is_champion=bool(log) and log[-1].to_version == version.version,
+        analysis=analysis,
+        challenge=challenge_of(problem, home, version, analysis, _judged(mine, analysis)),
+        timeline=timeline(problem, home),
+        decisions=mine,
+        findings=() if last is None else _findings(last.evidence),
+        approval=last_word(problem, home, version),
+        releases=tuple(
+            one for one in log if version.version in (one.to_version, one.from_version)
+        ),
+    )
+
+
+def _judged(
+    mine: tuple[RecordedDecision, ...], analysis: Analysis
+) -> RecordedDecision | None:
+    """The newest decision that laid it beside the champion of the analysis."""
+    return next((one for one in reversed(mine) if one.champion == analysis.beside), None)
+
+
+def _findings(evidence: Any) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(one["check"], one["passed"], one.get("needed", True), one["text"])
+        for one in evidence.get("findings", [])
+    )
