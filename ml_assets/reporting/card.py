@@ -214,6 +214,6 @@ def _design(version: ModelVersion) -> Design:
             for one in contests
         ),
         ruled_out=course.skipped if course else {},
-        interval_coverage=None,
-        local_rows={},
+        interval_coverage=manifest.intervals.coverage if manifest.intervals else None,
+        local_rows=manifest.local_rows or {},
     )
