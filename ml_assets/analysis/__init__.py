@@ -7,7 +7,12 @@ changes fields of one row; `counterfactual` finds the smallest change that turns
 number means for a release is decided in `registry`.
 """
 
-from ml_assets.analysis.analyse import analyse, known_analysis, scan_version
+from ml_assets.analysis.analyse import (
+    analyse,
+    analysed_versions,
+    known_analysis,
+    scan_version,
+)
 from ml_assets.analysis.analysis import Analysis, LearningPoint, MeasuredMetric, ModelImportance
 from ml_assets.analysis.counterfactual import Counterfactual, nearest_counterfactual
 from ml_assets.analysis.what_if import WhatIf, read_changes, row_of_prediction, what_if
@@ -20,6 +25,7 @@ __all__ = [
     "ModelImportance",
     "WhatIf",
     "analyse",
+    "analysed_versions",
     "known_analysis",
     "nearest_counterfactual",
     "read_changes",

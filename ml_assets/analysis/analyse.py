@@ -132,6 +132,14 @@ def known_analysis(problem: Problem, home: Home, version: ModelVersion) -> Analy
     return None if measured is None else _recorded(home, version, _code(problem, measured))
 
 
+def analysed_versions(problem: Problem, home: Home) -> frozenset[str]:
+    """Versions that were analysed at some time."""
+    home.store.ensure(analyses)
+    query = sa.select(analyses.c.version).where(analyses.c.problem == problem.name).distinct()
+    with home.store.connect() as connection:
+        return frozenset(connection.execute(query).scalars())
+
+
 def customary_slices(problem: Problem) -> list[tuple[str, ...]]:
     """What `config.yaml` slices by; where it says nothing, every column that a model may read.
 

@@ -27,7 +27,7 @@ def read_analysis(
     from ml_assets.analysis import analyse
 
     problem = problem_named(problem_name)
-    return analyse(problem, home, version or _present(problem, home), now=now)
+    return analyse(problem, home, version or present(problem, home), now=now)
 
 
 def read_scan(
@@ -39,10 +39,11 @@ def read_scan(
 
     problem = problem_named(problem_name)
     ways = [columns_of(part) for text in by for part in text.split(",")]
-    return scan_version(problem, home, version or _present(problem, home), ways)
+    return scan_version(problem, home, version or present(problem, home), ways)
 
 
-def _present(problem: "Problem", home: Home) -> str:
+def present(problem: "Problem", home: Home) -> str:
+    """The version that people mean who name none: the champion, or the newest one."""
     from ml_assets.registry import champion, versions
 
     answering = champion(problem, home)

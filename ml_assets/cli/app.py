@@ -299,6 +299,35 @@ def analyse(
 
 
 @app.command()
+def report(
+    problem: ProblemArgument,
+    *,
+    version: VersionOption = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(help="HTML file to write. Default: in the home's folder reports."),
+    ] = None,
+    open_it: Annotated[
+        bool, typer.Option("--open", help="Show it in the browser of this machine.")
+    ] = False,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write what a model is worth as one HTML file: model card, metrics, slices, decisions.
+
+    The file needs no network, follows light and dark, and prints. What `analyse` measured is read;
+    a version that was never analysed is analysed first.
+    """
+    from ml_assets.cli.clock import now
+    from ml_assets.cli.report import give_report, read_report
+    from ml_assets.storage import Home
+
+    opened = Home.open(home)
+    found = read_report(problem, opened, version, now=now())
+    give_report(opened, found, to=to, is_opened=open_it, as_json=json)
+
+
+@app.command()
 def whatif(
     problem: ProblemArgument,
     *,

@@ -49,6 +49,9 @@ def _next_steps(outcome: Outcome) -> Iterator[str]:
     refused = [each.partition for each in outcome.partitions if not each.admitted]
     if refused:
         yield f"ml-assets verdict {outcome.problem} {refused[0]}{home}"
+    if outcome.model is not None:
+        version = f" --version {outcome.model.number}"
+        yield f"ml-assets report {outcome.problem}{version}{home} --open"
     yield f"ml-assets models {outcome.problem}{home}"
     yield f"ml-assets ui{home}"
 

@@ -6,6 +6,7 @@ measured here: a number that nobody measured is reported as not measured.
 """
 
 from ml_assets.reporting.card import Card, card_of
+from ml_assets.reporting.keeping import keep_report, report_path
 from ml_assets.reporting.page import render
 from ml_assets.reporting.pictures import Picture, pictures
 from ml_assets.reporting.report import Report, report_of
@@ -18,8 +19,10 @@ __all__ = [
     "Report",
     "Station",
     "card_of",
+    "keep_report",
     "pictures",
     "render",
     "report_of",
+    "report_path",
     "timeline",
 ]

@@ -110,7 +110,7 @@ def _paired(decided: RecordedDecision) -> tuple[PairedDifference, ...]:
     return tuple(
         _difference(finding["check"], finding["difference"])
         for finding in decided.evidence.get("findings", [])
-        if finding.get("difference") and finding["check"] != "baseline"
+        if finding.get("difference") and "baseline" not in finding["check"]
     )
 
 

@@ -14,7 +14,9 @@ FONT = "system-ui, 'DejaVu Sans', Helvetica, sans-serif"
 STEPS = (1, 2, 5, 10)
 WANTED_TICKS = 4
 THOUSAND, MILLION = 1e3, 1e6
-LONGEST_NAME = 34
+LONGEST_NAME = 44
+NAMES_END = 320
+"""Pixels, where the names of intervals end."""
 
 STYLE = """
 text{fill:#1b211f}.soft{fill:#5d6864}.axis{stroke:#8a9691}.grid{stroke:#dfe4e1}
@@ -47,7 +49,7 @@ class Scale(NamedTuple):
             return [10.0**power for power in range(first, last + 1)]
         reach = self.high - self.low
         if reach <= 0:
-            return [self.low]
+            return []
         unit = 10.0 ** math.floor(math.log10(reach / WANTED_TICKS))
         step = next(unit * each for each in STEPS if reach / (unit * each) <= WANTED_TICKS + 1)
         first = math.ceil(round(self.low / step, 9))
@@ -118,14 +120,14 @@ class Row(NamedTuple):
 
 
 def intervals(
-    name: str, rows: Sequence[Row], *, rule: float | None, axis: str, width: int = 700
+    name: str, rows: Sequence[Row], *, rule: float | None, axis: str, width: int = 980
 ) -> str:
     """Rows of a name, an interval and a note, over one scale; `rule` is a dashed upright line."""
     known = [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
     known += [] if rule is None else [rule]
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
     room = (high - low) * 0.04 or 0.01
-    scale = Scale(low - room, high + room, 220, width - 120)
+    scale = Scale(low - room, high + room, NAMES_END, width - 110)
     bottom = 14 + 22 * len(rows)
     parts = []
     for tick in scale.ticks():

@@ -19,8 +19,11 @@ from ml_assets.reporting.drawing import (
 )
 from ml_assets.reporting.timeline import Station
 
-SQUARE = (330.0, 300.0)
-WIDE = (700.0, 250.0)
+SQUARE = (312.0, 290.0)
+WIDE = (980.0, 260.0)
+MARGIN = 90.0
+"""Pixels at the left of a timeline."""
+
 SHOWN_SLICES = 15
 SHOWN_FEATURES = 20
 SHOWN_VERSIONS = 30
@@ -37,9 +40,7 @@ class Picture(NamedTuple):
     svg: str
 
 
-def pictures(
-    analysis: Analysis, stations: Sequence[Station] = ()
-) -> dict[str, Picture]:
+def pictures(analysis: Analysis, stations: Sequence[Station] = ()) -> dict[str, Picture]:
     """Draw what there is, by name."""
     drawn = {
         name: Picture(name, title, found)
@@ -55,9 +56,7 @@ def pictures(
 def _unit(x_name: str, y_name: str) -> Plot:
     """A plot of shares against shares."""
     width, height = SQUARE
-    return Plot(
-        Scale(0, 1, 44, width - 14), Scale(0, 1, height - 46, 26), x_name, y_name
-    )
+    return Plot(Scale(0, 1, 44, width - 14), Scale(0, 1, height - 46, 26), x_name, y_name)
 
 
 def _roc(analysis: Analysis) -> str | None:
@@ -239,8 +238,8 @@ def _timeline(analysis: Analysis, stations: Sequence[Station], name: str) -> str
     room = (high - low) * 0.1 or 0.01
     width, height = WIDE
     plot = Plot(
-        Scale(0, len(shown), 60, width - 16),
-        Scale(low - room, high + room, height - 96, 26),
+        Scale(0, len(shown), MARGIN, width - 16),
+        Scale(low - room, high + room, height - 112, 26),
         "",
         f"{analysis.kpi.metric}; dashed: the floor",
     )
@@ -254,9 +253,7 @@ def _timeline(analysis: Analysis, stations: Sequence[Station], name: str) -> str
     return svg(name, WIDE, [axes, floor, *stops, *labels])
 
 
-def _station(
-    plot: Plot, shown: Sequence[Station], place: int, one: Station
-) -> Iterator[str]:
+def _station(plot: Plot, shown: Sequence[Station], place: int, one: Station) -> Iterator[str]:
     height, x = WIDE[1], place + 0.5
     left, right = plot.x.at(place), plot.x.at(place + 1)
     most = max(station.rows for station in shown) or 1
@@ -264,7 +261,7 @@ def _station(
     bar = 30 * one.rows / most
     middle = plot.x.at(x)
     yield box((middle - across / 2, height - 46 - bar), (across, bar), "bar")
-    yield text(f"{one.rows:,}", (middle, height - 50), "soft", anchor="middle")
+    yield text(f"{one.rows:,}", (middle, height - 50 - bar), "soft", anchor="middle")
     yield text(one.number, (middle, height - 28), "", anchor="middle", said=one.version)
     if one.low is not None and one.high is not None:
         yield plot.reach(x, one.low, one.high, "own")

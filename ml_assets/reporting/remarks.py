@@ -27,6 +27,7 @@ def remarks(report: Report) -> tuple[Remark, ...]:
         *_kpi(analysis),
         *_baseline(analysis),
         *_decided(report),
+        *_decisions(analysis),
         *_fairness(analysis),
         *_slices(analysis),
         *_gap(analysis),
@@ -51,10 +52,10 @@ def _baseline(analysis: Analysis) -> Iterator[Remark]:
         yield Remark("plain", "How far it is from the trivial baseline was not measured.")
         return
     is_above = low > trivial if first.higher_is_better else high < trivial
-    where = "lies clear of" if is_above else "includes, or is worse than,"
+    where = "is better than" if is_above else "is not clear of"
     yield Remark(
         "good" if is_above else "warn",
-        f"Its interval {where} the baseline's {plain(trivial)}.",
+        f"Its whole interval {where} the {plain(trivial)} of the trivial baseline.",
     )
 
 
@@ -67,6 +68,20 @@ def _decided(report: Report) -> Iterator[Remark]:
     missing = [one.check for one in report.findings if one.needed and not one.passed]
     why = f" for want of: {', '.join(dict.fromkeys(missing))}" if missing else ""
     yield Remark(tone, f"Release: {last.outcome} on {last.at:%Y-%m-%d} by {last.who}{why}.")
+
+
+def _decisions(analysis: Analysis) -> Iterator[Remark]:
+    table = analysis.confusion
+    if table is None:
+        return
+    yes = table.true_positives + table.false_positives
+    positive = table.true_positives + table.false_negatives
+    yield Remark(
+        "plain",
+        f"From {plain(table.threshold)} on it says yes: to {yes:,} of {analysis.rows:,} rows, "
+        f"rightly to {table.true_positives:,}; it misses {table.false_negatives:,} of "
+        f"{positive:,}.",
+    )
 
 
 def _fairness(analysis: Analysis) -> Iterator[Remark]:

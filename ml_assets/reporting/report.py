@@ -102,9 +102,7 @@ def report_of(
     )
 
 
-def _judged(
-    mine: tuple[RecordedDecision, ...], analysis: Analysis
-) -> RecordedDecision | None:
+def _judged(mine: tuple[RecordedDecision, ...], analysis: Analysis) -> RecordedDecision | None:
     """The newest decision that laid it beside the champion of the analysis."""
     return next((one for one in reversed(mine) if one.champion == analysis.beside), None)
 

@@ -28,6 +28,7 @@ from ml_assets.serving.overview import Overview
 from ml_assets.serving.predicting import Predicting
 from ml_assets.serving.reading import Limits
 from ml_assets.serving.refusals import TITLES, problem_json
+from ml_assets.serving.reporting import Reporting
 from ml_assets.serving.reviewing import Reviewing
 from ml_assets.serving.service import Handler, Service
 from ml_assets.serving.shared_counts import SharedCounts
@@ -116,6 +117,7 @@ def routes(service: Service) -> list[Route]:
     explaining, describing = Explaining(service), Describing(service)
     console, overview = Console(), Overview(service)
     trying, reviewing, approving = Trying(service), Reviewing(service), Approving(service)
+    reporting = Reporting(service)
 
     def post(path: str, route: str, role: Role, handler: Handler) -> Route:
         return Route(path, service.endpoint(route, role, handler), methods=["POST"])
@@ -148,6 +150,7 @@ def routes(service: Service) -> list[Route]:
         get("/{problem}/flywheel", "flywheel", "review", reviewing.flywheel),
         get("/{problem}", "explain", "predict", explaining.problem),
         get("/{problem}/versions", "versions", "predict", explaining.versions),
+        get("/{problem}/versions/{version}/report", "report", "predict", reporting.report),
         get("/{problem}/versions/{version}", "explain", "predict", explaining.problem),
     ]
 

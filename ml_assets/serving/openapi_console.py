@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ml_assets.problem import Problem
 from ml_assets.serving.operations import (
     Schema,
+    done,
     one_or_many,
     parameter,
     posting,
@@ -82,6 +83,9 @@ def console_paths(problem: Problem, limits: Limits) -> Iterator[tuple[str, Schem
         f"{name}/versions/{{version}}/approval",
         {"post": {**approval, "parameters": [version]}},
     )
+    report = get("Everything that was measured about a version, as a page", version, named=True)
+    report["responses"]["200"] = done({"type": "string"}, "text/html")
+    yield f"{name}/versions/{{version}}/report", {"get": report}
     before = parameter("before", "query", PLACE, "What the page before ended with; 0 for none.")
     yield f"{name}/feedback", {"get": get("The newest feedback", limit, before)}
     yield f"{name}/flywheel", {"get": get("Feedback by week, and what models gained")}

@@ -6,6 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ml_assets.analysis import analysed_versions
 from ml_assets.evaluation import metric_named
 from ml_assets.problem import Problem
 from ml_assets.registry import (
@@ -43,6 +44,7 @@ def _told(problem: Problem, home: Home) -> dict[str, Any]:
     measured = {each.version: each for each in evaluations(problem, home)}
     decided = {each.version: each for each in decisions(problem, home)}
     released = champion(problem, home)
+    analysed = analysed_versions(problem, home)
     known = list(reversed(versions(problem, home)))
     return {
         "problem": problem.name,
@@ -61,6 +63,7 @@ def _told(problem: Problem, home: Home) -> dict[str, Any]:
         "versions": [
             {
                 **_version(each),
+                "is_analysed": each.version in analysed,
                 "kpi": _kpi(measured.get(each.version)),
                 "outcome": decided[each.version].outcome if each.version in decided else None,
                 "message": decided[each.version].message if each.version in decided else None,

@@ -28,6 +28,21 @@ export function post(path, body, signal) {
   return ask(path, { method: "POST", body: JSON.stringify(body), headers, signal });
 }
 
+/** Follow a link to a page of the service; a key cannot go with a link, so there it is saved as a file. */
+export async function follow(event, name) {
+  if (!key.get()) return;
+  const path = event.currentTarget.getAttribute("href");
+  event.preventDefault();
+  const response = await fetch(path, { headers: { Authorization: `Bearer ${key.get()}` } });
+  const problem = response.ok ? null : await response.json().catch(() => ({}));
+  if (problem) throw new Refused(response.status, problem);
+  const saved = document.createElement("a");
+  saved.href = URL.createObjectURL(await response.blob());
+  saved.download = name;
+  saved.click();
+  URL.revokeObjectURL(saved.href);
+}
+
 async function ask(path, options) {
   const known = key.get();
   const headers = { Accept: "application/json", ...options.headers };

@@ -1,6 +1,6 @@
 // Who answers, how good it is beside the trivial baseline, since when, and why.
 
-import { get, Refused } from "./api.js";
+import { follow, get, Refused } from "./api.js";
 import { approval } from "./approval.js";
 import { h, number, replace, s, table } from "./dom.js";
 import { count, day, moment, plain, share, signed, version, words } from "./format.js";
@@ -280,14 +280,20 @@ function versions(told, kpi) {
       number(each.kpi ? plain(each.kpi.value) : "–"),
       number(h("span", { class: "soft" }, each.kpi ? `${plain(each.kpi.low)} – ${plain(each.kpi.high)}` : "")),
       h("td", { class: "wide" }, outcome(told, each, place < EXPLAINED)),
+      h("td", {}, each.is_analysed ? report(told.problem, each) : h("span", { class: "soft" }, "not analysed")),
     ),
   );
   return h(
     "section",
     { class: "card" },
     h("h2", {}, "Versions"),
-    table(["Version", "Id", "Registered (UTC)", "Made by", `#${words(kpi.name)}`, "#Interval", "Decided last"], rows, "Versions, newest first", "flow"),
+    table(["Version", "Id", "Registered (UTC)", "Made by", `#${words(kpi.name)}`, "#Interval", "Decided last", "Report"], rows, "Versions, newest first", "flow"),
   );
+}
+
+function report(problem, { version: id, number: name }) {
+  const attributes = { href: `../${problem}/versions/${id}/report`, target: "_blank", rel: "noopener", "aria-label": `Report of ${name}` };
+  return h("a", { ...attributes, onclick: (event) => follow(event, `${problem}-${name}.html`) }, "report");
 }
 
 function outcome(told, each, isOpen) {
