@@ -138,7 +138,10 @@ def _metrics(declared: Declared) -> dg.AssetsDefinition:
         version = newest_model(problem, opened)
         done = evaluate(problem, opened, version, now=utc_now())
         context.log.info(describe_models.kpi_sentence(problem, done))
-        said = describe_models.metrics(done) | analysed(problem, opened, version, now=utc_now())
+        said = {
+            **describe_models.metrics(done),
+            **analysed(problem, opened, version, now=utc_now()),
+        }
         return _made(describe_models.metrics_version(done), said)
 
     return metrics
@@ -168,7 +171,10 @@ def _champion(declared: Declared) -> dg.AssetsDefinition:
         context.log.info(decision.message)
         return _made(
             describe_models.champion_version(problem, opened),
-            describe_models.decision(decision) | reported(problem, opened, decision.version),
+            {
+                **describe_models.decision(decision),
+                **reported(problem, opened, decision.version),
+            },
         )
 
     return champion

@@ -74,14 +74,14 @@ class Plot(NamedTuple):
         parts = []
         for tick in self.x.ticks():
             at = self.x.at(tick)
-            parts += [segment((at, bottom), (at, top), "grid")]
+            parts += [stroke((at, bottom), (at, top), "grid")]
             parts += [text(short_number(tick), (at, bottom + 15), "soft", anchor="middle")]
         for tick in self.y.ticks():
             at = self.y.at(tick)
-            parts += [segment((left, at), (right, at), "grid")]
+            parts += [stroke((left, at), (right, at), "grid")]
             parts += [text(short_number(tick), (left - 6, at + 4), "soft", anchor="end")]
         middle = (left + right) / 2
-        parts += [segment((left, bottom), (right, bottom), "axis")]
+        parts += [stroke((left, bottom), (right, bottom), "axis")]
         parts += [text(self.x_name, (middle, bottom + 32), "soft", anchor="middle")]
         parts += [text(self.y_name, (left, top - 9), "soft")]
         return "".join(parts)
@@ -100,12 +100,12 @@ class Plot(NamedTuple):
     def reach(self, x: float, low: float, high: float, kind: str) -> str:
         """An upright interval."""
         at = self.x.at(x)
-        return segment((at, self.y.at(low)), (at, self.y.at(high)), f"reach {kind}")
+        return stroke((at, self.y.at(low)), (at, self.y.at(high)), f"reach {kind}")
 
     def rule(self, a: tuple[float, float], b: tuple[float, float]) -> str:
         """A dashed line between two points."""
         ends = [(self.x.at(x), self.y.at(y)) for x, y in (a, b)]
-        return segment(ends[0], ends[1], "rule")
+        return stroke(ends[0], ends[1], "rule")
 
 
 class Row(NamedTuple):
@@ -132,10 +132,10 @@ def intervals(
     parts = []
     for tick in scale.ticks():
         at = scale.at(tick)
-        parts += [segment((at, 8), (at, bottom), "grid")]
+        parts += [stroke((at, 8), (at, bottom), "grid")]
         parts += [text(short_number(tick), (at, bottom + 15), "soft", anchor="middle")]
     if rule is not None:
-        parts += [segment((scale.at(rule), 4), (scale.at(rule), bottom), "rule")]
+        parts += [stroke((scale.at(rule), 4), (scale.at(rule), bottom), "rule")]
     parts += [_interval(row, scale, 24 + 22 * place) for place, row in enumerate(rows)]
     middle = (scale.start + scale.end) / 2
     parts += [text(axis, (middle, bottom + 32), "soft", anchor="middle")]
@@ -146,7 +146,7 @@ def _interval(row: Row, scale: Scale, y: float) -> str:
     parts = [text(shortened(row.name), (scale.start - 12, y), "", anchor="end", said=row.name)]
     if row.low is not None and row.high is not None:
         ends = (scale.at(row.low), y - 4), (scale.at(row.high), y - 4)
-        parts += [segment(*ends, f"reach {row.kind}")]
+        parts += [stroke(*ends, f"reach {row.kind}")]
     if row.value is not None:
         parts += [
             f'<circle class="{row.kind}" cx="{scale.at(row.value):.1f}" cy="{y - 4}" r="4"/>'
@@ -181,7 +181,7 @@ def text(
     return f'<text class="{kind}" {place}>{escape(words)}{title}</text>'
 
 
-def segment(a: tuple[float, float], b: tuple[float, float], kind: str) -> str:
+def stroke(a: tuple[float, float], b: tuple[float, float], kind: str) -> str:
     """A straight line."""
     ends = f'x1="{a[0]:.1f}" y1="{a[1]:.1f}" x2="{b[0]:.1f}" y2="{b[1]:.1f}"'
     return f'<line class="{kind}" {ends}/>'

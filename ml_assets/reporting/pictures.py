@@ -13,7 +13,7 @@ from ml_assets.reporting.drawing import (
     Scale,
     box,
     intervals,
-    segment,
+    stroke,
     svg,
     text,
 )
@@ -270,7 +270,7 @@ def _station(plot: Plot, shown: Sequence[Station], place: int, one: Station) -> 
     if one.answered:
         is_live = one.answered[-1].until is None
         kind = "other" if is_live else "axis"
-        yield segment((left + 4, height - 18), (right - 4, height - 18), f"reach {kind}")
+        yield stroke((left + 4, height - 18), (right - 4, height - 18), f"reach {kind}")
         words = "now" if is_live else f"{one.answered[0].since:%Y-%m-%d}"
         yield text(words, (middle, height - 4), "soft", anchor="middle")
 

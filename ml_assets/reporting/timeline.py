@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from ml_assets.evaluation.weaknesses import number
@@ -56,10 +57,9 @@ def timeline(problem: Problem, home: Home) -> tuple[Station, ...]:
 
 def periods(log: Sequence[Release], version: str) -> tuple[Period, ...]:
     """When a version answered, by the release log, oldest first."""
-    ends = [*(one.at for one in log[1:]), None]
     return tuple(
-        Period(one.at, until, one.kind)
-        for one, until in zip(log, ends, strict=True)
+        Period(one.at, later.at if later else None, one.kind)
+        for one, later in zip_longest(log, log[1:])
         if one.to_version == version
     )
 
