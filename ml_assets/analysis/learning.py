@@ -11,8 +11,8 @@ from ml_assets.features import load_training_set, training_frame
 from ml_assets.problem import Problem
 from ml_assets.registry import Bundle
 from ml_assets.storage import Home
-from ml_assets.training.encoders import column_transformer
 from ml_assets.training.estimators import kind_named, predictions, unfitted
+from ml_assets.training.training import encoder_of, own_by
 
 MOST_ROWS = 5_000
 """That are fitted on; with more, a curve would take longer than the rest of the analysis."""
@@ -51,13 +51,12 @@ def learning_curve(problem: Problem, home: Home, bundle: Bundle) -> tuple[Learni
         rows = train.iloc[np.sort(order[: round(part * len(train))])]
         if len(rows) < LEAST_ROWS or (config.kind == "binary" and rows["label"].nunique() == 1):
             continue
-        encode = column_transformer(
-            config.training.encoders, kind.family, seed=config.training.seed
-        )
-        model = unfitted(name, declared, kind, seed=config.training.seed)
+        encode = encoder_of(problem, kind.family, own_by(problem, name))
+        training = config.training
+        model = unfitted(name, declared, kind, seed=training.seed, target=training.target)
         with threadpool_limits(1):
             fitted = Pipeline([("encode", encode), ("model", model)])
-            fitted.fit(rows[features], rows["label"])
+            fitted.fit(rows[features], rows["label"].to_numpy())
         kpis = [
             measure([config.kpi.metric], each["label"], predictions(fitted, each[features]))
             for each in (rows, validation)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ml_assets.evaluation.metrics import rows_of
+from ml_assets.evaluation.metrics import rows_of, without_ends
 from ml_assets.evaluation.weaknesses import number
 
 Array = npt.NDArray[np.float64]
@@ -73,8 +73,8 @@ def closeness(y: npt.ArrayLike, prediction: npt.ArrayLike, *, parts: int = PARTS
         >>> [(group.lowest, group.absolute_error) for group in found.groups]
         [(1.0, 0.5), (100.0, 50.0)]
     """
-    answers = np.asarray(prediction, dtype=np.float64)
-    labels, values = rows_of(y, answers if answers.ndim == 1 else answers[:, 0])
+    labels, answers = rows_of(y, prediction)
+    values = without_ends(answers)
     ends = None if answers.ndim == 1 else answers[:, 1:]
     order = np.argsort(labels, kind="stable")
     drawn = order[np.unique(np.linspace(0, len(order) - 1, MOST_POINTS).astype(int))]

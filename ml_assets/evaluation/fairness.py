@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ml_assets.evaluation.metrics import rows_of
+from ml_assets.evaluation.metrics import rows_of, without_ends
 from ml_assets.evaluation.slices import Column, group
 from ml_assets.evaluation.weaknesses import number
 
@@ -126,7 +126,7 @@ def measure_fairness(
     Args:
         attribute: Its name.
         y: Labels; n rows.
-        prediction: Probabilities, or values.
+        prediction: Probabilities, or values; ends of intervals beside them are not looked at.
         values: The attribute of each row.
         kind: Of the problem; for a regression the differences are of errors.
         threshold: Probability from which on the decision is positive.
@@ -146,6 +146,7 @@ def measure_fairness(
         1.0
     """
     y, prediction = rows_of(y, prediction)
+    prediction = without_ends(prediction)
     labels, rows = group(values)
     terms = _terms(y, prediction, kind=kind, threshold=threshold)
     sums = rows.sums(terms)

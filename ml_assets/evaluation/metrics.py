@@ -74,15 +74,19 @@ class Metric:
             n numbers; n rows of three where the metric needs intervals, NaN where there are none.
         """
         if self.needs == "interval":
-            return prediction if prediction.ndim > 1 else _without_ends(prediction)
-        if prediction.ndim > 1:
-            return prediction[:, 0]
+            return prediction if prediction.ndim > 1 else _with_missing_ends(prediction)
+        prediction = without_ends(prediction)
         if self.needs == "decision":
             return (prediction >= threshold).astype(np.float64)
         return prediction
 
 
-def _without_ends(prediction: Array) -> Array:
+def without_ends(prediction: Array) -> Array:
+    """The answers alone of n rows, with or without the ends of intervals."""
+    return prediction if prediction.ndim == 1 else prediction[:, 0]
+
+
+def _with_missing_ends(prediction: Array) -> Array:
     """Values as rows of three, of which two are missing."""
     missing = np.full_like(prediction, np.nan)
     return np.stack([prediction, missing, missing], axis=1)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ml_assets.evaluation.comparison import MIN_ROWS
 from ml_assets.evaluation.divisions import BINS, Division, divisions
 from ml_assets.evaluation.grouping import Grouping
-from ml_assets.evaluation.metrics import Metric, metric_named, rows_of
+from ml_assets.evaluation.metrics import Metric, metric_named, rows_of, without_ends
 from ml_assets.evaluation.slice_errors import slice_errors
 from ml_assets.evaluation.slices import Column
 
@@ -115,7 +115,8 @@ def scan_slices(
     Args:
         names: Metrics, as in `METRICS`; the first one judges.
         y: Labels; n rows.
-        prediction: Probabilities of the positive class, or values; n rows.
+        prediction: Probabilities of the positive class, or values; n rows. With intervals, an
+            array of n rows and the columns value, lower and upper end.
         columns: Name to its n values.
         by: Columns of each division; each column on its own by default.
         min_rows: Slices with fewer rows are counted and left out.
@@ -144,7 +145,7 @@ def scan_slices(
     y, prediction = rows_of(y, prediction)
     metrics = [metric_named(name) for name in names]
     # Rows that rise already are sorted again inside every slice at no cost.
-    order = np.argsort(prediction, kind="stable")
+    order = np.argsort(without_ends(prediction), kind="stable")
     y, prediction = y[order], prediction[order]
     prepared = [metric.prepare(prediction, threshold=threshold) for metric in metrics]
     ways = [(name,) for name in columns] if by is None else by

@@ -42,6 +42,7 @@ def render(report: Report) -> str:
         remarks=remarks(report),
         pictures=drawn,
         style=Markup(_text("report.css")),  # noqa: S704 - a file of this package
+        numbers={one.version: one.number for one in report.timeline},
         most=MOST_ROWS,
     )
 
@@ -62,6 +63,7 @@ def _template() -> "Template":
         "moment": moment,
         "digits": digits,
         "words": words,
+        "axis": axis,
     }
     return environment.from_string(_text("report.html"))
 
@@ -113,6 +115,11 @@ def digits(found: str) -> str:
 def words(found: str) -> str:
     """A name as words."""
     return found.replace("_", " ")
+
+
+def axis(place: str) -> str:
+    """What a place in a manifest is about: the first of its names."""
+    return words(place.partition(".")[0])
 
 
 def _text(name: str) -> str:

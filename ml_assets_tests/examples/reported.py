@@ -7,6 +7,7 @@ import flats
 import hiring
 import loans
 
+from ml_assets.analysis import analyse
 from ml_assets.registry import consider_promotion, ensure_model
 from ml_assets.reporting import report_of
 
@@ -45,6 +46,7 @@ class Reported:
             self.now = module.NOW + dt.timedelta(days=place)
             module.learned_from(problem, home, rows, now=self.now)
             self.version = ensure_model(problem, home, now=self.now, run_id=f"run-{place}")
+            analyse(problem, home, self.version, now=self.now)
             consider_promotion(
                 problem, home, self.version, now=self.now, who="Ada", run_id="run"
             )

@@ -65,9 +65,9 @@ class TestChallenge:
             assert one.difference == pytest.approx(one.version - one.champion)
 
     def test_has_the_interval_that_the_gate_judged_by(self, people):
-        (paired,) = people.report.challenge.paired
+        paired = people.report.challenge.paired[0]
 
-        assert paired.metric == "roc_auc"
+        assert (paired.check, paired.metric) == ("beats the champion", "roc_auc")
         assert paired.low < paired.difference < paired.high
         assert paired.rows > 100
 
