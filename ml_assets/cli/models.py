@@ -12,6 +12,7 @@ from ml_assets.storage import Home
 if TYPE_CHECKING:
     from ml_assets.problem import Problem
     from ml_assets.registry import Axes, Decision, ModelVersion, Release
+    from ml_assets.reporting import Period
 
 BY_HAND = "by hand"
 
@@ -48,16 +49,22 @@ class VersionFacts(NamedTuple):
     when it was not tried."""
     around: tuple[str, ...]
     """What it has beside one model of all rows: intervals, models of groups."""
+    kpi_interval: tuple[float | None, float | None]
+    """Interval of the KPI on its test rows; None where it was not measured."""
+    answered: "tuple[Period, ...]"
+    """When it answered, oldest first."""
 
 
 def version_facts(problem_name: str, home: Home) -> list[VersionFacts]:
     """Every version of a problem, newest first."""
     from ml_assets.registry import axes_of, champion, decisions, evaluations, versions
+    from ml_assets.reporting import timeline
 
     problem = problem_named(problem_name)
     answering = champion(problem, home)
     measured = {each.version: each.metrics["test"] for each in evaluations(problem, home)}
     decided = {each.version: each.message for each in decisions(problem, home)}
+    stations = {each.version: each for each in timeline(problem, home)}
     found = versions(problem, home)
     tried = {each.version for each in (*found[-TRIED_VERSIONS:], answering) if each}
     return [
@@ -77,6 +84,8 @@ def version_facts(problem_name: str, home: Home) -> list[VersionFacts]:
             axes=axes_of(each.manifest),
             path=_path(problem, home, each) if each.version in tried else None,
             around=around(each),
+            kpi_interval=(stations[each.version].low, stations[each.version].high),
+            answered=stations[each.version].answered,
         )
         for each in reversed(found)
     ]

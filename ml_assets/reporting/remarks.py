@@ -26,6 +26,7 @@ def remarks(report: Report) -> tuple[Remark, ...]:
     return (
         *_kpi(analysis),
         *_baseline(analysis),
+        *_coverage(report),
         *_decided(report),
         *_decisions(analysis),
         *_fairness(analysis),
@@ -56,6 +57,20 @@ def _baseline(analysis: Analysis) -> Iterator[Remark]:
     yield Remark(
         "good" if is_above else "warn",
         f"Its whole interval {where} the {plain(trivial)} of the trivial baseline.",
+    )
+
+
+def _coverage(report: Report) -> Iterator[Remark]:
+    """Whether the intervals around answers hold what they promise."""
+    promised = report.card.design.interval_coverage
+    found = next((one for one in report.analysis.metrics if one.name == "coverage"), None)
+    if promised is None or found is None or found.value is None:
+        return
+    is_short = found.high is not None and found.high < promised
+    verb = "hold only" if is_short else "hold"
+    yield Remark(
+        "warn" if is_short else "good",
+        f"Intervals {verb} {found.value:.1%} of the labels; {promised:.1%} are promised.",
     )
 
 

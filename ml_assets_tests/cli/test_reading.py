@@ -238,6 +238,37 @@ class TestAnalyse:
         assert "There is no section shares; there are metrics, threshold" in called.err
 
 
+class TestReport:
+    def test_is_written_beside_the_home(self, ask, played):
+        called = ask("report", "complaints")
+
+        (file,) = (played.home / "reports" / "complaints").iterdir()
+        assert called.exit_code == 0
+        assert file.name in called.out.replace("\n", "")
+        assert "<h2>Model card</h2>" in file.read_text()
+
+    def test_goes_where_a_person_wants_it(self, ask, tmp_path):
+        file = tmp_path / "there" / "page.html"
+
+        assert ask("report", "complaints", "--version", "1.0.0", "--to", file).exit_code == 0
+        assert "complaints 1.0.0" in file.read_text()
+
+    def test_has_the_same_facts_for_programs(self, ask):
+        facts = ask("report", "complaints", "--json").facts
+
+        assert (
+            facts["card"]["purpose"]["kpi"] == facts["analysis"]["kpi"]["metric"] == "roc_auc"
+        )
+        assert facts["timeline"][-1]["answered"][0]["until"] is None
+        assert {one["check"] for one in facts["findings"]} >= {"floor", "beats the baseline"}
+
+    def test_tells_of_every_version_when_it_answered(self, ask):
+        (version,) = ask("models", "complaints", "--json").facts
+
+        assert version["kpi_interval"][0] < version["metrics"]["roc_auc"]
+        assert version["answered"][0]["kind"] == "promotion"
+
+
 class TestWhatIf:
     ROW = '{"date_received": "2015-03-02", "issue": "Other", "state": "CA", "product": "Mortgage"}'
 

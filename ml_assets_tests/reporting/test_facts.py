@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,34 @@ from ml_assets.registry import releases, versions
 from ml_assets.reporting import report_of
 from ml_assets.reporting.remarks import remarks
 from ml_assets.reporting.timeline import periods
+
+SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
+CHANGING = {
+    *("version", "artifact", "training_set", "fingerprint", "hyperparameters_hash", "seconds"),
+    *("environment", "code", "kpi", "train"),
+}
+"""Facts that are others on another machine, or in another year; every name stays."""
+STAYING = {"card.purpose.kpi", "card.lineage.rows.train"}
+
+
+def lines(card):
+    """The facts of a card, one a line."""
+    return [f"{place} {found}" for place, found in flat("card", plain(card))]
+
+
+def flat(place, found):
+    name = place.rpartition(".")[2]
+    if name in CHANGING and place not in STAYING:
+        yield place, "…"
+    elif isinstance(found, dict):
+        for key, each in found.items():
+            is_hash = ".partitions" in place or ".feedback" in place
+            yield from flat(f"{place}.{key}", "…" if is_hash else each)
+    elif isinstance(found, list) and any(isinstance(each, dict) for each in found):
+        for number, each in enumerate(found, start=1):
+            yield from flat(f"{place}.{number}", each)
+    else:
+        yield place, json.dumps(found)
 
 
 class TestCard:
@@ -48,6 +77,11 @@ class TestCard:
     def test_promises_what_the_intervals_do(self, prices, people):
         assert prices.report.card.design.interval_coverage == 0.9
         assert people.report.card.design.interval_coverage is None
+
+    def test_is_the_one_that_was_agreed_upon(self, people):
+        snapshot = (SNAPSHOTS / "model_card.txt").read_text(encoding="utf-8")
+
+        assert "\n".join(lines(people.report.card)) + "\n" == snapshot
 
 
 class TestChallenge:

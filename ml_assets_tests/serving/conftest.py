@@ -1,4 +1,5 @@
 import datetime as dt
+import shutil
 import socket
 import tempfile
 import threading
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pytest
 import uvicorn
 from loans import draw, learned_from
+from playwright.sync_api import sync_playwright
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
@@ -36,6 +38,8 @@ from ml_assets.validation import hold_to_contract
 
 NOW = dt.datetime(2026, 11, 20, 8, tzinfo=dt.UTC)
 ROWS = 300
+CHROMIUM = shutil.which("chromium")
+QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
 
 class Clock:
@@ -260,3 +264,13 @@ def rows():
     problem = complaints_problem
     df = problem.sample(40, np.random.default_rng(7))[problem.known_columns].astype(object)
     return df.where(df.notna(), None).to_dict("records")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()

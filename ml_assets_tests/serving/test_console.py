@@ -1,15 +1,15 @@
 """The console, as a person uses it: in a real browser, with a real service behind it."""
 
 import re
-import shutil
 import time
 from contextlib import contextmanager
 
 import pytest
 import sqlalchemy as sa
 from loans import LOANS, NOW, draw, learned_from, with_config
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from ml_assets.analysis import analyse
 from ml_assets.feedback import record_feedback
 from ml_assets.feedback.events import feedback_event
 from ml_assets.feedback.history import newest_feedback
@@ -19,24 +19,12 @@ from ml_assets.serving.keys import make_key
 from ml_assets.serving.releasing import consider_release
 
 CAREFUL = with_config(LOANS, promotion={"approval": "needs_approval"})
-CHROMIUM = shutil.which("chromium")
 expect.set_options(timeout=20_000)  # a machine that does other things needs a while
-QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 HOSTILE = (
     """<script>window.broken = 1</script><img src=x onerror="window.broken = 2">
 "quotes" & 'apostrophes' </p></main> {{7*7}} ${7*7} """
     + "and a text long enough to be prose. " * 4
 )
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 def wait_until(condition, seconds=20):
@@ -135,6 +123,50 @@ class TestModels:
 
         expect(page.get_by_role("alert")).to_contain_text(f"{broken.version} cannot be loaded")
         expect(page.locator(".alert.warn")).to_contain_text("An older version answers")
+
+
+class TestReport:
+    def test_is_a_link_once_a_version_was_analysed(self, browser, home, rng, served):
+        learned_from(LOANS, home, draw(1_500, rng))
+        version = ensure_model(LOANS, home, now=NOW, run_id="r")
+        analyse(LOANS, home, version, now=NOW)
+        app = application(home, [LOANS], clock=lambda: NOW)
+
+        with (
+            served(app) as client,
+            opened(browser, str(client.base_url), expected="status of 503") as page,
+        ):
+            page.goto(f"{client.base_url}/console/#/loans/models")
+            with page.expect_popup() as popup:
+                page.get_by_role("link", name=f"Report of {version.number}").click()
+
+            report = popup.value
+            expect(report.get_by_role("heading", name="Model card")).to_be_visible()
+            expect(report).to_have_title(f"loans {version.number}: what the model is worth")
+
+    def test_is_saved_as_a_file_where_a_key_is_needed(self, browser, home, rng, served):
+        learned_from(LOANS, home, draw(1_500, rng))
+        version = ensure_model(LOANS, home, now=NOW, run_id="r")
+        analyse(LOANS, home, version, now=NOW)
+        secret = make_key(home, "reader", ["predict"], now=NOW)
+        app = application(home, [LOANS], clock=lambda: NOW, with_keys=True)
+
+        with (
+            served(app) as client,
+            opened(
+                browser,
+                str(client.base_url),
+                expected="status of 503",
+                accept_downloads=True,
+            ) as page,
+        ):
+            page.add_init_script(f"sessionStorage.setItem('ml_assets.key', '{secret}')")
+            page.goto(f"{client.base_url}/console/#/loans/models")
+            with page.expect_download() as download:
+                page.get_by_role("link", name=f"Report of {version.number}").click()
+
+            assert download.value.suggested_filename == f"loans-{version.number}.html"
+            assert "Model card" in download.value.path().read_text()
 
 
 class TestApproval:
