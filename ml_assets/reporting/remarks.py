@@ -75,10 +75,10 @@ def _coverage(report: Report) -> Iterator[Remark]:
 
 
 def _decided(report: Report) -> Iterator[Remark]:
-    if not report.decisions:
+    last = report.judged
+    if last is None:
         yield Remark("plain", "Its release was not considered yet.")
         return
-    last = report.decisions[-1]
     tone: Tone = "good" if last.outcome in ("promoted", "already champion") else "warn"
     missing = [one.check for one in report.findings if one.needed and not one.passed]
     why = f" for want of: {', '.join(dict.fromkeys(missing))}" if missing else ""

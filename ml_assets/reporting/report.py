@@ -2,7 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ml_assets.analysis import Analysis, analyse
 from ml_assets.problem import Problem
@@ -41,7 +41,8 @@ class Report:
         challenge: Against the champion of its time; None where there was none.
         timeline: Every version of the problem, oldest first.
         decisions: About this version, oldest first.
-        findings: Of the last decision.
+        judged: The newest of them that looked at it; None where none did.
+        findings: Of that one.
         approval: A person's last word about this bundle.
         releases: In which it began to answer, or ceased to, oldest first.
     """
@@ -52,6 +53,7 @@ class Report:
     challenge: Challenge | None
     timeline: tuple[Station, ...]
     decisions: tuple[RecordedDecision, ...]
+    judged: RecordedDecision | None
     findings: tuple[Finding, ...]
     approval: Approval | None
     releases: tuple[Release, ...]
@@ -85,16 +87,17 @@ def report_of(
     """
     analysis = analysis or analyse(problem, home, version, now=now)
     mine = tuple(one for one in decisions(problem, home) if one.version == version.version)
-    last = mine[-1] if mine else None
+    judged = next((one for one in reversed(mine) if _findings(one)), None)
     log = releases(problem, home)
     return Report(
         card=card_of(problem, version),
         is_champion=bool(log) and log[-1].to_version == version.version,
         analysis=analysis,
-        challenge=challenge_of(problem, home, version, analysis, _judged(mine, analysis)),
+        challenge=challenge_of(problem, home, version, analysis, _against(mine, analysis)),
         timeline=timeline(problem, home),
         decisions=mine,
-        findings=() if last is None else _findings(last.evidence),
+        judged=judged,
+        findings=() if judged is None else _findings(judged),
         approval=last_word(problem, home, version),
         releases=tuple(
             one for one in log if version.version in (one.to_version, one.from_version)
@@ -102,13 +105,13 @@ def report_of(
     )
 
 
-def _judged(mine: tuple[RecordedDecision, ...], analysis: Analysis) -> RecordedDecision | None:
+def _against(mine: tuple[RecordedDecision, ...], analysis: Analysis) -> RecordedDecision | None:
     """The newest decision that laid it beside the champion of the analysis."""
     return next((one for one in reversed(mine) if one.champion == analysis.beside), None)
 
 
-def _findings(evidence: Any) -> tuple[Finding, ...]:
+def _findings(decided: RecordedDecision) -> tuple[Finding, ...]:
     return tuple(
         Finding(one["check"], one["passed"], one.get("needed", True), one["text"])
-        for one in evidence.get("findings", [])
+        for one in decided.evidence.get("findings", [])
     )

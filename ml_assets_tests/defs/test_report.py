@@ -5,26 +5,29 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import dagster as dg
 import pytest
-from quick import GOOD
+
+from ml_assets.defs.instance import dagster_home
 
 
-@pytest.fixture(scope="module")
-def run(deployed):
-    with deployed() as deployment:
-        deployment.deliver(*GOOD)
-        yield deployment.refresh(GOOD)
+@pytest.fixture
+def shown(trained):
+    """Metadata of the newest materialization of an asset."""
+    with dg.DagsterInstance.from_config(str(dagster_home(trained.path))) as instance:
+        yield (
+            lambda noun: (
+                instance.get_latest_materialization_event(
+                    dg.AssetKey(["complaints", noun])
+                ).asset_materialization.metadata
+            )
+        )
 
 
-def shown_of(run, noun):
-    (found,) = run.asset_materializations_for_node(f"complaints__{noun}")
-    return found.metadata
+def test_metrics_show_the_pictures_of_the_report(shown):
+    said = shown("metrics")
 
-
-def test_metrics_show_the_pictures_of_the_report(run):
-    shown = shown_of(run, "metrics")
-
-    drawn = {name: each.value for name, each in shown.items() if name.startswith("picture_")}
+    drawn = {name: each.value for name, each in said.items() if name.startswith("picture_")}
     assert {"picture_roc", "picture_calibration", "picture_importance"} <= set(drawn)
     for markdown in drawn.values():
         (encoded,) = re.findall(r"data:image/svg\+xml;base64,([^)]+)", markdown)
@@ -32,9 +35,9 @@ def test_metrics_show_the_pictures_of_the_report(run):
         assert len(markdown) < 70_000
 
 
-def test_the_champion_leads_to_the_report_with_its_decision(run):
-    shown = shown_of(run, "champion")
+def test_the_champion_leads_to_the_report_with_its_decision(shown):
+    said = shown("champion")
 
-    page = Path(shown["report"].value).read_text()
+    page = Path(said["report"].value).read_text()
     assert "<h2>Model card</h2>" in page
-    assert f"Release: {shown['outcome'].value}" in page
+    assert f"Release: {said['outcome'].value}" in page

@@ -80,6 +80,7 @@ def unmeasured(report):
         analysis=bare,
         challenge=None,
         decisions=(),
+        judged=None,
         findings=(),
         releases=(),
         timeline=tuple(
