@@ -5,6 +5,7 @@ engine; only pictures, which `drawing` escapes itself, are put in as they are.
 """
 
 import datetime as dt
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 NOT_MEASURED = "not measured"
 HASH_DIGITS = 12
+DECIMALS = re.compile(r"-?\d+\.\d{5,}")
+"""A number that was written out to its last digit."""
 MOST_ROWS = 60
 """Of one table; the rest is counted, and `--json` has it."""
 
@@ -98,6 +101,8 @@ def value(found: object) -> str:
             return "yes" if found else "no"
         case float():
             return plain(found)
+        case str() if DECIMALS.fullmatch(found):
+            return plain(float(found))
         case _:
             return str(found)
 

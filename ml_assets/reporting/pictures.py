@@ -26,7 +26,9 @@ MARGIN = 90.0
 
 SHOWN_SLICES = 15
 SHOWN_FEATURES = 20
-SHOWN_VERSIONS = 30
+SHOWN_VERSIONS = 20
+ROOM_FOR_A_DATE = 75.0
+"""Pixels."""
 FAR_APART = 30.0
 """Values whose largest is so many times the smallest are drawn by their logarithm."""
 
@@ -271,8 +273,9 @@ def _station(plot: Plot, shown: Sequence[Station], place: int, one: Station) -> 
         is_live = one.answered[-1].until is None
         kind = "other" if is_live else "axis"
         yield stroke((left + 4, height - 18), (right - 4, height - 18), f"reach {kind}")
-        words = "now" if is_live else f"{one.answered[0].since:%Y-%m-%d}"
-        yield text(words, (middle, height - 4), "soft", anchor="middle")
+        if is_live or right - left > ROOM_FOR_A_DATE:
+            words = "now" if is_live else f"{one.answered[0].since:%Y-%m-%d}"
+            yield text(words, (middle, height - 4), "soft", anchor="middle")
 
 
 DRAWN: dict[str, tuple[str, Callable[[Analysis], str | None]]] = {
