@@ -56,9 +56,8 @@ def slice_errors(
 def _of_sums(sums: Sums, y: Array, prediction: Array, rows: Grouping) -> Errors:
     """The delta method, in every slice with its own gradient and its own imagined rows."""
     terms = sums.terms(y, prediction)
-    labels, decisions = np.array(sums.padding).reshape(-1, 2).T
-    imagined = sums.terms(labels, decisions) if len(labels) else np.empty((0, terms.shape[1]))
-    counts = (rows.counts + len(labels)).astype(float)
+    imagined = sums.imagined(prediction) if sums.padding else np.empty((0, terms.shape[1]))
+    counts = (rows.counts + len(imagined)).astype(float)
     totals = rows.sums(terms) + imagined.sum(axis=0)
     means = totals / counts[:, None]
     steps = means + 1j * STEP * np.eye(means.shape[1])[:, None, :]

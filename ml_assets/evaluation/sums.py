@@ -48,6 +48,12 @@ class Sums:
         terms = self.terms(y, prediction)
         return lambda counts: _real(self.combine(counts @ terms))
 
+    def imagined(self, like: Array) -> Array:
+        """Terms of the rows of `padding`, where there are any, for predictions shaped as `like`."""
+        labels = np.array([label for label, _ in self.padding], dtype=np.float64)
+        answers = np.array([answer for _, answer in self.padding], dtype=np.float64)
+        return self.terms(labels, answers.reshape(-1, *like.shape[1:]))
+
     def influence(self, y: Array, prediction: Array) -> Array | None:
         """How much each row moves the metric, mean 0; None where it is not smooth.
 
@@ -63,11 +69,9 @@ class Sums:
         """
         if not self.smooth:
             return None
-        imagined = [answer for _, answer in self.padding]
-        terms = self.terms(
-            np.append(y, [label for label, _ in self.padding]),
-            np.concatenate([prediction, np.reshape(imagined, (-1, *prediction.shape[1:]))]),
-        )
+        terms = self.terms(y, prediction)
+        if self.padding:
+            terms = np.concatenate([terms, self.imagined(prediction)])
         means = terms.mean(axis=0)
         steps = means + 1j * STEP * np.eye(len(means))
         with np.errstate(divide="ignore", invalid="ignore"):

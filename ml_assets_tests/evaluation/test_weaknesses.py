@@ -29,6 +29,8 @@ class TestErrors:
         y, prediction, slices = answers
         labels, rows = group(slices)
         metric = METRICS[name]
+        if metric.needs == "interval":
+            prediction = np.stack([prediction, prediction - 0.4, prediction + 0.4], axis=1)
 
         errors = slice_errors(metric, y, metric.prepare(prediction, threshold=0.5), rows)
 
