@@ -1,7 +1,7 @@
 """One answer of a version, and the smallest change that turns it: an example for people.
 
-Taken from the test rows, where the answer is closest to being another one. What is kept of the row
-are the fields that change; the row itself stays in the lake.
+Taken from the test rows, about as far from another answer as half of them are, or closer where that
+does not turn. What is kept of the row are the fields that change; the row itself stays in the lake.
 """
 
 from collections.abc import Mapping
@@ -19,8 +19,9 @@ from ml_assets.registry import Bundle
 from ml_assets.storage import Home
 
 SEARCHED_ROWS = 200
-TRIED_ROWS = 3
-"""Rows whose answers do not turn are given up after so many."""
+DISTANCES = (0.5, 0.25, 0.0)
+"""Rows that are tried, by their rank from the closest answer to the farthest: the closest one turns
+most easily, and tells least."""
 
 RAISED = 1.1
 """A regression has no threshold; its example asks what would raise the answer by a tenth."""
@@ -67,7 +68,9 @@ def example_of(problem: Problem, home: Home, bundle: Bundle, *, version: str) ->
     answers = np.array(held_out.predictions)
     is_binary = problem.config.kind == "binary"
     centre = bundle.threshold if is_binary else float(np.median(answers))
-    for place in np.argsort(np.abs(answers - centre), kind="stable")[:TRIED_ROWS]:
+    order = np.argsort(np.abs(answers - centre), kind="stable")
+    for rank in DISTANCES:
+        place = order[int(rank * (len(order) - 1))]
         goal = centre if is_binary else float(answers[place]) * RAISED
         found = _turned(problem, home, predictor, held_out.rows[place], goal)
         if found is not None:

@@ -3,6 +3,7 @@
 import { key, post, Refused } from "./api.js";
 import { h, replace, say } from "./dom.js";
 import { plain, version } from "./format.js";
+import { report } from "./report.js";
 import { REVIEWER } from "./review.js";
 
 export function approval(problem, challenger, { signal, again }) {
@@ -45,6 +46,7 @@ export function approval(problem, challenger, { signal, again }) {
     h("p", { class: "big" }, challenger.number, " ", version(challenger.version)),
     h("p", { class: "why" }, challenger.message),
     challenger.kpi && h("p", { class: "soft" }, `${plain(challenger.kpi.value)}, ${plain(challenger.kpi.low)} to ${plain(challenger.kpi.high)}`),
+    challenger.is_analysed && h("p", {}, report(problem, challenger, "Read its report")),
     h("p", { class: "hint" }, "A yes is for exactly this bundle; it stays in the log with your name."),
     form,
   );

@@ -1,9 +1,10 @@
 // Who answers, how good it is beside the trivial baseline, since when, and why.
 
-import { follow, get, Refused } from "./api.js";
+import { get, Refused } from "./api.js";
 import { approval } from "./approval.js";
 import { h, number, replace, s, table } from "./dom.js";
 import { count, day, moment, plain, share, signed, version, words } from "./format.js";
+import { report } from "./report.js";
 
 const SLICES_SHOWN = 10;
 const EXPLAINED = 3;
@@ -289,11 +290,6 @@ function versions(told, kpi) {
     h("h2", {}, "Versions"),
     table(["Version", "Id", "Registered (UTC)", "Made by", `#${words(kpi.name)}`, "#Interval", "Decided last", "Report"], rows, "Versions, newest first", "flow"),
   );
-}
-
-function report(problem, { version: id, number: name }) {
-  const attributes = { href: `../${problem}/versions/${id}/report`, target: "_blank", rel: "noopener", "aria-label": `Report of ${name}` };
-  return h("a", { ...attributes, onclick: (event) => follow(event, `${problem}-${name}.html`) }, "report");
 }
 
 function outcome(told, each, isOpen) {
