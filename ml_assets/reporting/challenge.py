@@ -73,15 +73,24 @@ def challenge_of(
     analysis: Analysis,
     decided: RecordedDecision | None,
 ) -> Challenge | None:
-    """Lay a version beside the champion of its analysis; None where nobody answered then."""
-    if analysis.beside is None:
+    """Lay a version beside the champion that it challenged; None where nobody answered then.
+
+    Args:
+        problem: Whose.
+        home: Where both are.
+        version: The challenger, who may be champion by now.
+        analysis: Of it.
+        decided: The newest decision that compared it with a champion.
+    """
+    beside = analysis.beside or (decided.champion if decided else None)
+    if beside is None:
         return None
-    champion = version_named(problem, home, analysis.beside)
+    champion = version_named(problem, home, beside)
     return Challenge(
         champion=champion.version,
         number=champion.number,
         estimator=champion.manifest.algorithm.estimator,
-        metrics=_metrics(analysis),
+        metrics=_metrics(analysis) if analysis.beside else (),
         paired=_paired(decided) if decided and decided.champion == champion.version else (),
         inputs=tuple(
             _input(line)

@@ -106,8 +106,10 @@ def report_of(
 
 
 def _against(mine: tuple[RecordedDecision, ...], analysis: Analysis) -> RecordedDecision | None:
-    """The newest decision that laid it beside the champion of the analysis."""
-    return next((one for one in reversed(mine) if one.champion == analysis.beside), None)
+    """The newest decision that compared it with the champion of the analysis, or with any."""
+    compared = [one for one in reversed(mine) if one.champion not in (None, one.version)]
+    same = [one for one in compared if one.champion == analysis.beside]
+    return next(iter(same or compared), None)
 
 
 def _findings(decided: RecordedDecision) -> tuple[Finding, ...]:

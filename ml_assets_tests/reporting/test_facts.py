@@ -1,6 +1,7 @@
 """What a report says: the card, the champion it was measured against, the versions over time."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -118,6 +119,17 @@ class TestChallenge:
 
         assert again.analysis.unchanged
         assert again.challenge == people.report.challenge
+
+    def test_outlives_an_analysis_that_stood_alone(self, people):
+        alone = replace(people.report.analysis, beside=None)
+
+        again = report_of(
+            people.problem, people.home, people.version, now=people.now, analysis=alone
+        )
+
+        assert again.challenge.champion == people.report.challenge.champion
+        assert again.challenge.paired == people.report.challenge.paired
+        assert again.challenge.metrics == ()
 
     def test_is_left_out_where_nobody_answered(self, values):
         assert values.report.challenge is None
