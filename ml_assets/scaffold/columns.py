@@ -221,7 +221,11 @@ def _formats(
 
 def _marks(present: Mapping[str, Mapping[str, int]]) -> Marks:
     """How the source writes numbers: as the first column does that does not write them plainly."""
-    found = [marks for texts in present.values() if texts and (marks := number_marks(texts))]
+    found = [
+        marks
+        for name, texts in present.items()
+        if texts and not _is_code_name(name) and (marks := number_marks(texts))
+    ]
     decimals = [marks for marks in found if (marks.decimal, marks.thousands) != (".", "")]
     first = decimals[0] if decimals else Marks()
     groups = [m.thousands for m in decimals if m.decimal == first.decimal and m.thousands]
@@ -254,7 +258,7 @@ def _column(
 
 def _number(facts: Column, present: Mapping[str, int], spelling: Spelling) -> Column | None:
     own = number_marks(present)
-    if own is None or (CODE_NAMES.search(facts.name) and not COUNTED.search(facts.name)):
+    if own is None or _is_code_name(facts.name):
         return None
     values = [number(text, own) for text in present]
     if values != [number(text, spelling.marks) for text in present]:
@@ -262,6 +266,10 @@ def _number(facts: Column, present: Mapping[str, int], spelling: Spelling) -> Co
     seen = _numbers(np.array(values, dtype=float), np.array(list(present.values())))
     is_whole = seen.decimals == 0 and not own.around
     return replace(facts, kind="integer" if is_whole else "number", seen=seen)
+
+
+def _is_code_name(name: str) -> bool:
+    return bool(CODE_NAMES.search(name)) and not COUNTED.search(name)
 
 
 def _numbers(values: np.ndarray, rows: np.ndarray) -> Numbers:

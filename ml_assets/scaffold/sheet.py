@@ -51,11 +51,15 @@ class SheetColumn:
         name: What the contract calls it.
         heading: What the file calls it.
         texts: Its trimmed cells; n of them.
+
+    Attributes:
+        cells: The same.
     """
 
     def __init__(self, name: str, heading: str, texts: pa.Array) -> None:
         self.name = name
         self.heading = heading
+        self.cells = texts
         self._encoded = texts.dictionary_encode()
 
     @cached_property
@@ -136,7 +140,7 @@ def _contract_names(names: list[str]) -> dict[str, str]:
         plain = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
         word = re.sub(r"\W+", "_", plain.encode("ascii", "ignore").decode()).strip("_") or "column"
         word = f"c_{word}" if word[0].isdigit() else word[:LONGEST_NAME]
-        if keyword.iskeyword(word) or keyword.issoftkeyword(word) or word in TAKEN:
+        if keyword.iskeyword(word) or word in TAKEN:
             word = f"{word}_value"
         while word in found.values():
             word = f"{word}_2"
