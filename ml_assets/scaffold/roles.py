@@ -87,7 +87,7 @@ class _Placing:
     def place(self, column: Column) -> Placed:
         """The part of one column."""
         if column.name == self._labels.column:
-            return _placed(column, "target", "is what is predicted", known_at="known")
+            return _placed(column, "target", "what is predicted", known_at="known")
         if column.name == self._time:
             return _placed(column, "time", _time_words(column))
         if column.name == self._entity_id:
@@ -103,7 +103,7 @@ class _Placing:
     def _useless(self, column: Column) -> Placed | None:
         there = self._sheet.rows - column.missing
         if column.distinct == 0:
-            return _placed(column, "ignored", "is empty in every row")
+            return _placed(column, "ignored", "empty in every row")
         if column.distinct == 1:
             return _placed(column, "ignored", "says the same in every row")
         if column.kind == "text" and not column.is_prose and self._is_own(column, there):
@@ -149,7 +149,7 @@ class _Placing:
         later = float(np.mean(days[both] > self._times[both])) if both.any() else 0.0
         if later <= MOSTLY_LATER:
             return None
-        why = f"is after {self._time} in {later:.0%} of the rows, so perhaps not known when asked"
+        why = f"after {self._time} in {later:.0%} of the rows, so perhaps not known when asked"
         return _placed(column, "ignored", why, known_at="known", is_flagged=True)
 
     def _values(self, column: Column) -> np.ndarray:
@@ -255,10 +255,10 @@ def _earliest(sheet: Sheet, looked: Looked, target: str) -> str | None:
 def _time_words(column: Column) -> str:
     seen = column.seen
     if not isinstance(seen, Times):
-        return "is when it happened"
+        return "when it happened"
     written = f"written as {seen.format}" if seen.format else "written as ISO 8601"
     doubt = f"; UNDECIDABLE: {seen.doubt}" if seen.doubt else ""
-    return f"is when it happened, {seen.first:%Y-%m-%d} to {seen.last:%Y-%m-%d}, {written}{doubt}"
+    return f"when it happened, {seen.first:%Y-%m-%d} to {seen.last:%Y-%m-%d}, {written}{doubt}"
 
 
 def _input_words(column: Column) -> str:
