@@ -79,7 +79,8 @@ def new(
         typer.Option(help="How days are written where it cannot be told, such as %d/%m/%Y."),
     ] = None,
     to: Annotated[
-        Path, typer.Option(help="Folder to write NAME into; found without installing it: problems.")
+        Path,
+        typer.Option(help="Folder to write NAME into; found without installing it: problems."),
     ] = Path("problems"),
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")

@@ -7,7 +7,15 @@ from typing import NamedTuple
 
 from ml_assets.cli.printing import counted, print_json, print_table, say
 from ml_assets.problem.folders import PROBLEMS
-from ml_assets.scaffold import Asked, Draft, draft, files_of, hold_file, require_free, write_folder
+from ml_assets.scaffold import (
+    Asked,
+    Draft,
+    draft,
+    files_of,
+    hold_file,
+    require_free,
+    write_folder,
+)
 
 MOST_BROKEN = 5
 
@@ -79,10 +87,16 @@ def print_new(found: NewProblem, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    print_table(f"{found.problem}: what was guessed, and why", ColumnFacts._fields, found.columns)
+    print_table(
+        f"{found.problem}: what was guessed, and why", ColumnFacts._fields, found.columns
+    )
     is_binary = found.kind == "binary"
-    labels = f"{found.mean_label:.1%} positive" if is_binary else f"mean {found.mean_label:,.6g}"
-    say(f"kind: {found.kind}, {found.rows_labelled:,} of {found.rows:,} rows labelled, {labels}")
+    labels = (
+        f"{found.mean_label:.1%} positive" if is_binary else f"mean {found.mean_label:,.6g}"
+    )
+    say(
+        f"kind: {found.kind}, {found.rows_labelled:,} of {found.rows:,} rows labelled, {labels}"
+    )
     say(f"KPI: {found.kpi.metric}, since {found.kpi.why}")
     say(f"partitions: {found.partitions}")
     for note in found.notes:

@@ -171,7 +171,8 @@ def features_text(draft: Draft, features: tuple[Feature, ...]) -> str:
     )
     uses = {
         "import numpy as np\n": "np." in body,
-        'UNKNOWN = "unknown"\n"""What a missing category is called."""\n\n\n': "UNKNOWN" in body,
+        'UNKNOWN = "unknown"\n"""What a missing category is called."""\n\n\n': "UNKNOWN"
+        in body,
     }
     numpy, unknown = (text if used else "" for text, used in uses.items())
     left_out = "\n".join(
@@ -280,11 +281,11 @@ def _drawn_truth(column: Column, draft: Draft, missing: float) -> str:
 
 
 DRAWERS = {
-    "_ids": '''\
+    "_ids": """\
 def _ids(n: int) -> list[str]:
     return [f"drawn-{number:06d}" for number in range(n)]
-''',
-    "_numbers": '''\
+""",
+    "_numbers": """\
 def _numbers(
     n: int,
     rng: np.random.Generator,
@@ -297,23 +298,23 @@ def _numbers(
     values = np.interp(rng.uniform(0.01, 0.99, n), PROBABILITIES, quantiles)
     texts = [f"{value:.{decimals}f}".replace(".", decimal) for value in values]
     return _with_gaps(texts, rng, missing)
-''',
-    "_days": '''\
+""",
+    "_days": """\
 def _days(
     n: int, rng: np.random.Generator, first: str, last: str, form: str, *, missing: float
 ) -> list[str | None]:
     days = pd.date_range(first, last)
     texts = [days[place].strftime(form) for place in rng.integers(len(days), size=n)]
     return _with_gaps(texts, rng, missing)
-''',
-    "_prose": '''\
+""",
+    "_prose": """\
 def _prose(
     n: int, rng: np.random.Generator, words: tuple[str, ...], *, missing: float
 ) -> list[str | None]:
     texts = [" ".join(rng.choice(words, rng.integers(8, 30))) for _ in range(n)]
     return _with_gaps(texts, rng, missing)
-''',
-    "_names": '''\
+""",
+    "_names": """\
 def _names(
     n: int, rng: np.random.Generator, shares: dict[str, float], *, missing: float
 ) -> list[str | None]:
@@ -322,15 +323,15 @@ def _names(
     total = sum(shares.values())
     drawn = rng.choice(list(shares), n, p=[share / total for share in shares.values()])
     return _with_gaps([str(text) for text in drawn], rng, missing)
-''',
+""",
 }
-GAPS = '''\
+GAPS = """\
 def _with_gaps(
     texts: list[str], rng: np.random.Generator, missing: float
 ) -> list[str | None]:
     gone = rng.random(len(texts)) < missing
     return [None if is_gone else text for text, is_gone in zip(texts, gone, strict=True)]
-'''
+"""
 
 
 def tests_text() -> str:

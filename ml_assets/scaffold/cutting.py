@@ -32,14 +32,19 @@ class Cutting(NamedTuple):
 
 
 def cutting_of(
-    sheet: Sheet, looked: Looked, labels: Labels, columns: tuple[Placed, ...], *, today: dt.date
+    sheet: Sheet,
+    looked: Looked,
+    labels: Labels,
+    columns: tuple[Placed, ...],
+    *,
+    undated: dt.date,
 ) -> Cutting:
     """Months, or weeks or days where these have rows enough; and a split that fits."""
     time = next(placed for placed in columns if placed.role == "time")
     known = labels.values[~np.isnan(labels.values)]
     if time.column is None:
         why = "no times, so the hash of the id decides what is held out"
-        return Cutting("monthly", today, 1, "entity", _difference_by_chance(known), why)
+        return Cutting("monthly", undated, 1, "entity", _difference_by_chance(known), why)
     days = _days(sheet, looked, time.name)
     counts = {grain: _counts(days, grain) for grain in ("monthly", "weekly", "daily")}
     grain: Grain = "monthly"

@@ -100,7 +100,7 @@ def _put_together(
 ) -> Draft:
     known = labels.values[~np.isnan(labels.values)]
     yes, no = _words(looked)
-    cutting = cutting_of(sheet, looked, labels, columns, today=today)
+    cutting = cutting_of(sheet, looked, labels, columns, undated=min(sheet.written_on, today))
     return Draft(
         asked=asked,
         rows=sheet.rows,
@@ -122,12 +122,17 @@ def _put_together(
 def _named(sheet: Sheet, given: str, option: str) -> str:
     """The column that somebody names, as the contract or as the file spells it."""
     for name, column in sheet.columns.items():
-        if given in (name, column.heading) or snake_case(given) in (name, snake_case(column.heading)):
+        if given in (name, column.heading) or snake_case(given) in (
+            name,
+            snake_case(column.heading),
+        ):
             return name
     near = nearest(given, [column.heading for column in sheet.columns.values()])
     hint = f" Did you mean {near!r}?" if near else ""
     seen = ", ".join(repr(column.heading) for column in sheet.columns.values())
-    raise ProblemError(f"{option} {given!r} is no column of {sheet.file}.{hint} It has: {seen}.")
+    raise ProblemError(
+        f"{option} {given!r} is no column of {sheet.file}.{hint} It has: {seen}."
+    )
 
 
 def _require_times(looked: Looked, time: str | None) -> None:

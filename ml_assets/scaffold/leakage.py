@@ -20,7 +20,18 @@ HINDSIGHT = (
     *("recoveries", "recovered"),
 )
 """Words of names for what is known once it is over."""
-BEFORE = ("list", "listed", "asking", "previous", "prev", "last", "initial", "old", "past", "prior")
+BEFORE = (
+    "list",
+    "listed",
+    "asking",
+    "previous",
+    "prev",
+    "last",
+    "initial",
+    "old",
+    "past",
+    "prior",
+)
 """Words that say of a name like the target's that it is about an earlier time."""
 LEAST_WORD = 3
 

@@ -56,7 +56,8 @@ def _bullets(notes: tuple[str, ...]) -> str:
 
 def _rows(draft: Draft) -> str:
     return "\n".join(
-        f"| `{each.name}` | {each.role} | {each.kind} | {_cell(each.why)} |" for each in draft.columns
+        f"| `{each.name}` | {each.role} | {each.kind} | {_cell(each.why)} |"
+        for each in draft.columns
     )
 
 

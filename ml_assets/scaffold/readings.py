@@ -16,7 +16,21 @@ from ml_assets.validation.numerals import plain_number
 
 MISSING = ("", "N/A", "n/a", "NA", "#N/A", "NaN", "nan", "None", "NONE", "null", "NULL", "<NA>")
 """Mean no value wherever they stand."""
-DOUBTFUL = ("?", "-", "--", ".", "unknown", "Unknown", "UNKNOWN", "missing", "Missing", "none", "*")
+USUAL = ("", "N/A", "NaN", "None", "null")
+"""Are said to mean none also where a file has none of them: the next one may."""
+DOUBTFUL = (
+    "?",
+    "-",
+    "--",
+    ".",
+    "unknown",
+    "Unknown",
+    "UNKNOWN",
+    "missing",
+    "Missing",
+    "none",
+    "*",
+)
 """Mean no value where all other texts of a column are numbers, dates or truths."""
 
 TRUTHS = (
@@ -97,7 +111,7 @@ def missing_texts(columns: Mapping[str, Collection[str]], *, target: str) -> tup
     kept = set(values) if len(values) <= len(("yes", "no")) else set()
     return tuple(
         text
-        for text in (*sure, *(d for d in DOUBTFUL if d in doubtful))
+        for text in dict.fromkeys((*USUAL, *sure, *(d for d in DOUBTFUL if d in doubtful)))
         if text not in kept and len(text.encode()) <= LONGEST_MISSING
     )
 

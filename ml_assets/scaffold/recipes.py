@@ -41,7 +41,11 @@ def _of(placed: Placed, draft: Draft) -> Iterator[Feature]:
             yield _number(placed)
         case "boolean":
             yield Feature(
-                placed.name, "_yes_or_no", (placed.name,), "yes, no or unknown", "{kind: one_hot}"
+                placed.name,
+                "_yes_or_no",
+                (placed.name,),
+                "yes, no or unknown",
+                "{kind: one_hot}",
             )
         case "time":
             yield _of_time(placed, draft)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ml_assets.problem import Role
-from ml_assets.scaffold.columns import Column, Kind, Looked, Times, days_of, numbers_of
+from ml_assets.scaffold.columns import Column, Kind, Looked, Numbers, Times, days_of, numbers_of
 from ml_assets.scaffold.leakage import ALMOST_PERFECT, named_after, power
 from ml_assets.scaffold.people import PLACES, is_personal, protected_kind
 from ml_assets.scaffold.sheet import Sheet
@@ -17,7 +17,6 @@ BEFORE, AFTER = "asked", "known"
 """The two moments of a drafted problem: a prediction is asked for, the label is known."""
 Moment = Literal["asked", "known"]
 ID_NAMES = re.compile(r"(^|_)(id|key|uuid|guid|number|nr|no|ref|reference|code)$|^id_")
-ID_SHAPE = re.compile(r"(?=.*\d)[\w-]{4,40}", re.ASCII)
 MOSTLY_OWN = 0.5
 """Share of the rows that have a text of their own, from which on it says nothing of other rows."""
 MOSTLY_LATER = 0.5
@@ -75,7 +74,13 @@ class _Placing:
     """Decides about one column after the other."""
 
     def __init__(
-        self, sheet: Sheet, looked: Looked, labels: Labels, *, time: str | None, entity_id: str | None
+        self,
+        sheet: Sheet,
+        looked: Looked,
+        labels: Labels,
+        *,
+        time: str | None,
+        entity_id: str | None,
     ) -> None:
         self._sheet = sheet
         self._spelling = looked.spelling
@@ -91,7 +96,9 @@ class _Placing:
         if column.name == self._time:
             return _placed(column, "time", _time_words(column))
         if column.name == self._entity_id:
-            return _placed(column, "id", "every row has one, and no two rows the same", kind="text")
+            return _placed(
+                column, "id", "every row has one, and no two rows the same", kind="text"
+            )
         return (
             self._useless(column)
             or self._about_people(column)
@@ -110,7 +117,13 @@ class _Placing:
             why = f"{column.distinct:,} values in {there:,} rows: what one says tells nothing of others"
             role: Role = "sensitive" if self._is_personal(column) else "ignored"
             return _placed(column, role, why)
-        if column.kind == "integer" and column.is_unique and _is_count(column, self._sheet.rows):
+        if column.kind == "integer" and column.is_unique and ID_NAMES.search(column.name):
+            return _placed(column, "ignored", "numbers the rows a second time")
+        if (
+            isinstance(column.seen, Numbers)
+            and column.is_unique
+            and _numbers_rows(column.seen, there)
+        ):
             return _placed(column, "ignored", "numbers the rows")
         return None
 
@@ -126,12 +139,17 @@ class _Placing:
             return _placed(column, "sensitive", why, is_flagged=True, is_protected=True)
         if self._is_personal(column):
             return _placed(
-                column, "sensitive", "says who somebody is: no feature, not logged", is_flagged=True
+                column,
+                "sensitive",
+                "says who somebody is: no feature, not logged",
+                is_flagged=True,
             )
         return None
 
     def _knows_the_label(self, column: Column) -> Placed | None:
-        found = power(self._values(column), self._labels.values, is_binary=self._labels.is_binary)
+        found = power(
+            self._values(column), self._labels.values, is_binary=self._labels.is_binary
+        )
         strength = max(found, 1 - found) if self._labels.is_binary else found
         if strength >= ALMOST_PERFECT:
             measure = "ROC AUC" if self._labels.is_binary else "R2 of ranks"
@@ -220,18 +238,23 @@ def _free(name: str, columns: Mapping[str, Column]) -> str:
 
 def _id_of(columns: Mapping[str, Column], *, taken: set[str | None]) -> str | None:
     """The first column with a value of its own in every row that is called, or looks, like an id."""
-    for name, column in columns.items():
-        if not column.is_unique or name in taken or column.kind not in ("text", "integer"):
-            continue
-        often = column.names is not None and column.names.longest <= 40  # noqa: PLR2004
-        if ID_NAMES.search(name) and not column.is_prose and (column.kind == "integer" or often):
-            return name
-    return None
+    unique = [
+        column
+        for name, column in columns.items()
+        if column.is_unique and name not in taken and not column.is_prose
+    ]
+    named = [c for c in unique if ID_NAMES.search(c.name) and c.kind in ("text", "integer")]
+    counted = [c for c in unique if isinstance(c.seen, Numbers) and _counts_things(c.seen)]
+    return next((column.name for column in (*named, *counted)), None)
 
 
-def _is_count(column: Column, rows: int) -> bool:
-    low, high = getattr(column.seen, "low", 0.0), getattr(column.seen, "high", 0.0)
-    return bool(high - low < 2 * rows) or bool(ID_NAMES.search(column.name))
+def _counts_things(seen: Numbers) -> bool:
+    """Whether unique numbers are whole and do not begin at one: then they would number the rows."""
+    return seen.decimals == 0 and seen.low > 1
+
+
+def _numbers_rows(seen: Numbers, rows: int) -> bool:
+    return seen.decimals == 0 and seen.low <= 1 and seen.high - seen.low == rows - 1
 
 
 def _earliest(sheet: Sheet, looked: Looked, target: str) -> str | None:

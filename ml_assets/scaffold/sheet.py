@@ -3,6 +3,7 @@
 What the texts mean is for `readings`.
 """
 
+import datetime as dt
 import keyword
 import re
 import unicodedata
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 
 from ml_assets.errors import InsufficientData, SourceError
 from ml_assets.ingestion.csv_rows import CSVRows
+from ml_assets.ingestion.files import FORMATS
 from ml_assets.ingestion.mapping.drafting import names_of_csv, plain_reading
 from ml_assets.ingestion.reading import snake_case
 
@@ -25,7 +27,15 @@ FEWEST_ROWS = 100
 LONGEST_NAME = 60
 TAKEN = frozenset(
     {
-        *("config", "build_schema_", "empty", "example", "from_json", "from_yaml", "get_metadata"),
+        *(
+            "config",
+            "build_schema_",
+            "empty",
+            "example",
+            "from_json",
+            "from_yaml",
+            "get_metadata",
+        ),
         *("pydantic_validate", "strategy", "to_json", "to_json_schema", "to_schema", "to_yaml"),
         *("validate", "label", "partition", "split", "weight", "reasons", "prediction"),
         *("prediction_id", "model_version", "predicted_at", "decision", "shown", "input"),
@@ -40,6 +50,8 @@ class Sheet(NamedTuple):
     file: str
     columns: "dict[str, SheetColumn]"
     rows: int
+    written_on: dt.date
+    """Day of the file, UTC."""
     is_whole: bool
     """False where the file has more rows than were looked at."""
 
@@ -88,6 +100,11 @@ def read_sheet(path: Path) -> Sheet:
     """
     if not path.is_file():
         raise SourceError(f"There is no file {path}. Give the path of a CSV file: --csv FILE")
+    if FORMATS.get(path.suffix.lower()) != "csv":
+        known = ", ".join(suffix for suffix, form in FORMATS.items() if form == "csv")
+        raise SourceError(
+            f"{path.name} is not called as a CSV file: {known}. Rename it, or save it so."
+        )
     headings = _headings(path)
     names = _names(path, headings)
     rows = CSVRows(path, plain_reading(tuple(names)))
@@ -98,13 +115,16 @@ def read_sheet(path: Path) -> Sheet:
         if count > MOST_ROWS:
             break
     if count < FEWEST_ROWS:
-        raise InsufficientData(f"A problem guessed from {path.name}", rows=count, needed=FEWEST_ROWS)
+        raise InsufficientData(
+            f"A problem guessed from {path.name}", rows=count, needed=FEWEST_ROWS
+        )
     table = pa.Table.from_batches(batches).slice(0, MOST_ROWS)
     columns = {
         name: SheetColumn(name, names[given], _trimmed(table.column(given)))
         for given, name in _contract_names(list(names)).items()
     }
-    return Sheet(path.name, columns, table.num_rows, is_whole=count <= MOST_ROWS)
+    written_on = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC).date()
+    return Sheet(path.name, columns, table.num_rows, written_on, is_whole=count <= MOST_ROWS)
 
 
 def _headings(path: Path) -> list[str]:
@@ -138,7 +158,9 @@ def _contract_names(names: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names:
         plain = unicodedata.normalize("NFKD", name.replace("ß", "ss"))
-        word = re.sub(r"\W+", "_", plain.encode("ascii", "ignore").decode()).strip("_") or "column"
+        word = (
+            re.sub(r"\W+", "_", plain.encode("ascii", "ignore").decode()).strip("_") or "column"
+        )
         word = f"c_{word}" if word[0].isdigit() else word[:LONGEST_NAME]
         if keyword.iskeyword(word) or word in TAKEN:
             word = f"{word}_value"

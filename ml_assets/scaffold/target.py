@@ -53,7 +53,11 @@ def labels_of(
         InsufficientData: If there are too few labels, or too few of a class.
     """
     column = looked.columns[target]
-    texts = {t: n for t, n in sheet.columns[target].counts.items() if t not in looked.spelling.missing}
+    texts = {
+        t: n
+        for t, n in sheet.columns[target].counts.items()
+        if t not in looked.spelling.missing
+    }
     _require_labels(sheet, column, sum(texts.values()))
     is_value = isinstance(column.seen, Numbers) and column.distinct > TWO
     if asked.positive is None and is_value:
@@ -73,7 +77,10 @@ def labels_of(
     looked = Looked({**looked.columns, target: truth}, looked.spelling)
     _require_consistent(looked, truth)
     of_text = np.array(
-        [np.nan if t in looked.spelling.missing else float(t in yes) for t in sheet.columns[target].texts]
+        [
+            np.nan if t in looked.spelling.missing else float(t in yes)
+            for t in sheet.columns[target].texts
+        ]
     )
     values = of_text[sheet.columns[target].codes]
     _require_classes(values, column.heading)
@@ -120,7 +127,9 @@ def _no_target(column: Column, texts: dict[str, int], file: str) -> str:
 
 
 def _shown(texts: dict[str, int]) -> str:
-    some = [f"{text[:30]!r} ({rows:,})" for text, rows in Counter(texts).most_common(MOST_SHOWN)]
+    some = [
+        f"{text[:30]!r} ({rows:,})" for text, rows in Counter(texts).most_common(MOST_SHOWN)
+    ]
     return ", ".join(some) + (", …" if len(texts) > MOST_SHOWN else "")
 
 

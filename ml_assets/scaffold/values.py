@@ -77,7 +77,11 @@ def _source(draft: Draft) -> list[str]:
         "source:",
         f"  origin: {_q(f'{draft.asked.file.name}: say who publishes it, and where.')}",
         '  terms: "?"                  # under which terms it was collected and may be used',
-        *(["  aliases:                    # other names, in snake case", *aliases] if aliases else []),
+        *(
+            ["  aliases:                    # other names, in snake case", *aliases]
+            if aliases
+            else []
+        ),
         f"  optional: {_list(optional)}   # a source may lack these altogether",
         f"  missing: {_list(spelling.missing or ('',))}   # texts that mean no value",
         f'  "true": {_list(draft.yes or ("Yes", "true"))}',

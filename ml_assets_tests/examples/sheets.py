@@ -16,7 +16,9 @@ def flats(folder, *, rows=700):
             "Flat-ID": [f"{number:05d}" for number in rng.permutation(rows)],
             "City": city,
             "Living area": [f"{value:.0f} m2" for value in area],
-            "Rooms": np.where(rng.random(rows) < 0.1, "?", (area // 25 + 1).astype(int).astype(str)),
+            "Rooms": np.where(
+                rng.random(rows) < 0.1, "?", (area // 25 + 1).astype(int).astype(str)
+            ),
             "Lift": rng.choice(["yes", "no"], rows),
             "Price": [f"${value:,.0f}" for value in price],
             "Price per m2": [f"{value:.2f}" for value in price / area],
@@ -30,7 +32,7 @@ def churn(folder, *, rows=1_500):
     rng = np.random.default_rng(1)
     months = rng.integers(1, 72, rows)
     contract = rng.choice(["monthly", "yearly"], rows, p=[0.6, 0.4])
-    odds = 0.6 - 0.09 * months + 1.5 * (contract == "monthly")
+    odds = -1.2 - 0.06 * months + 1.8 * (contract == "monthly")
     gone = rng.random(rows) < 1 / (1 + np.exp(-odds))
     df = pd.DataFrame(
         {
@@ -55,7 +57,18 @@ def orders(folder, *, rows=1_200):
     express = rng.random(rows) < 0.3
     distance = rng.gamma(2.0, 200.0, rows).round(0)
     late = rng.random(rows) < 1 / (1 + np.exp(-(distance / 200 - 3 - 2 * express)))
-    words = ["please", "leave", "the", "parcel", "with", "a", "neighbour", "ring", "twice", "gate"]
+    words = [
+        "please",
+        "leave",
+        "the",
+        "parcel",
+        "with",
+        "a",
+        "neighbour",
+        "ring",
+        "twice",
+        "gate",
+    ]
     df = pd.DataFrame(
         {
             "Order": [f"{number}" for number in rng.permutation(rows) + 50_000],
