@@ -126,9 +126,10 @@ def _rules(placed: Placed) -> Iterator[str]:
         case Times():
             yield f'ge=pd.Timestamp("{seen.first.year - 1}-01-01", tz="UTC"),'
             yield 'lt=pd.Timestamp("2100-01-01", tz="UTC"),'
+        case Names() if column is not None and column.is_prose:
+            yield 'str_length={"max_value": 100_000},'
         case Names():
-            longest = max(50, 2 * seen.longest)
-            yield f'str_length={{"min_value": {int(not (column and column.is_prose))}, "max_value": {longest}}},'
+            yield f'str_length={{"min_value": 1, "max_value": {max(50, 2 * seen.longest)}}},'
 
 
 def _range(name: str, seen: Numbers, *, is_whole: bool) -> Iterator[str]:
@@ -243,41 +244,47 @@ def sample(n: int, rng: np.random.Generator) -> pd.DataFrame:
 
 def _drawn(placed: Placed, draft: Draft) -> str:
     """The call that draws a column."""
-    column, seen = placed.column, placed.column.seen if placed.column else None
-    missing = round(column.missing / draft.rows, 3) if column else 0.0
+    column = placed.column
     if placed.role == "id":
         return "_ids(n)"
     if column is None:
         day = draft.cutting.start.isoformat()
         return f'_days(n, rng, "{day}", "{day}", "%Y-%m-%d", missing=0.0)'
-    match seen:
-        case _ if placed.kind == "boolean":
-            return _drawn_truth(column, draft, missing)
-        case Numbers():
-            decimal = draft.spelling.marks.decimal
-            mark = f", decimal={_quoted(decimal)}" if decimal != "." else ""
-            quantiles = ", ".join(f"{value:.6g}" for value in seen.quantiles)
-            return f"_numbers(n, rng, ({quantiles}), decimals={seen.decimals}, missing={missing}{mark})"
-        case Times():
+    gaps = f"missing={round(column.missing / draft.rows, 3)}"
+    if placed.kind == "boolean":
+        return _drawn_truth(column, draft, gaps)
+    match column.seen:
+        case Numbers() as seen:
+            return _drawn_numbers(seen, draft.spelling.marks.decimal, gaps)
+        case Times() as seen:
             form = seen.format or ("%Y-%m-%dT%H:%M:%SZ" if seen.has_clock else "%Y-%m-%d")
             first, last = seen.first.date().isoformat(), seen.last.date().isoformat()
-            return f'_days(n, rng, "{first}", "{last}", {_quoted(form)}, missing={missing})'
-        case Names() if column.is_prose:
-            words = ", ".join(map(_quoted, seen.words or ("words",)))
-            return f"_prose(n, rng, ({words},), missing={missing})"
-        case Names() if seen.often:
-            names = ", ".join(f"{_quoted(text)}: {share:.3f}" for text, share in seen.often)
-            return f"_names(n, rng, {{{names}}}, missing={missing})"
-        case Names():
-            return f'_names(n, rng, {{"one": 0.5, "another": 0.5}}, missing={missing})'
+            return f'_days(n, rng, "{first}", "{last}", {_quoted(form)}, {gaps})'
+        case Names() as seen:
+            return _drawn_names(seen, gaps, is_prose=column.is_prose)
     return "_names(n, rng, {}, missing=1.0)"
 
 
-def _drawn_truth(column: Column, draft: Draft, missing: float) -> str:
+def _drawn_numbers(seen: Numbers, decimal: str, gaps: str) -> str:
+    mark = f", decimal={_quoted(decimal)}" if decimal != "." else ""
+    quantiles = ", ".join(f"{value:.6g}" for value in seen.quantiles)
+    return f"_numbers(n, rng, ({quantiles}), decimals={seen.decimals}, {gaps}{mark})"
+
+
+def _drawn_names(seen: Names, gaps: str, *, is_prose: bool) -> str:
+    if is_prose:
+        words = ", ".join(map(_quoted, seen.words or ("words",)))
+        return f"_prose(n, rng, ({words},), {gaps})"
+    often = seen.often or (("one", 0.5), ("another", 0.5))
+    names = ", ".join(f"{_quoted(text)}: {share:.3f}" for text, share in often)
+    return f"_names(n, rng, {{{names}}}, {gaps})"
+
+
+def _drawn_truth(column: Column, draft: Draft, gaps: str) -> str:
     share = draft.mean_label if column.name == draft.target.name else 0.5
     words = {column.yes[0]: share, column.no[0]: 1 - share}
     names = ", ".join(f"{_quoted(text)}: {value:.3f}" for text, value in words.items())
-    return f"_names(n, rng, {{{names}}}, missing={missing})"
+    return f"_names(n, rng, {{{names}}}, {gaps})"
 
 
 DRAWERS = {

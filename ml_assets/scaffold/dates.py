@@ -56,7 +56,7 @@ def date_format(texts: Sequence[str], *, said: bool = False) -> DateFormat | Non
         return None
     formats: list[str | None] = [None, *FORMATS, *(COARSE if said else ())]
     first = _spread(some, SOME)
-    possible = [form for form in formats if any(map(lambda t: reads(t, form), first))]
+    possible = [form for form in formats if any(reads(text, form) for text in first)]
     shares = {form: sum(reads(text, form) for text in some) / len(some) for form in possible}
     if not shares:
         return None

@@ -83,21 +83,8 @@ def draft(asked: Asked, *, today: dt.date) -> Draft:
         sheet, missing=missing, target=target, time=time, date_style=asked.date_style
     )
     _require_times(looked, time)
-    labels, looked, positive = labels_of(sheet, looked, asked, target)
+    labels, looked = labels_of(sheet, looked, asked, target)
     columns = roles_of(sheet, looked, labels, time=time)
-    return _put_together(asked, sheet, looked, labels, columns, positive, today=today)
-
-
-def _put_together(
-    asked: Asked,
-    sheet: Sheet,
-    looked: Looked,
-    labels: Labels,
-    columns: tuple[Placed, ...],
-    positive: str,
-    *,
-    today: dt.date,
-) -> Draft:
     known = labels.values[~np.isnan(labels.values)]
     yes, no = _words(looked)
     cutting = cutting_of(sheet, looked, labels, columns, undated=min(sheet.written_on, today))
@@ -109,7 +96,7 @@ def _put_together(
         spelling=looked.spelling,
         yes=yes,
         no=no,
-        positive=positive,
+        positive=" or ".join(looked.columns[target].yes),
         kpi=suggested(known, is_binary=labels.is_binary),
         is_log=not labels.is_binary and bool(known.min() > 0) and is_skewed(known),
         cutting=cutting,

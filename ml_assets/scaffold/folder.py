@@ -109,7 +109,8 @@ def _raw(problem: Problem, sheet: Sheet) -> pa.Table:
 
 
 def _project_text(name: str) -> str:
-    return f'''\
+    dashed = name.replace("_", "-")
+    return f"""\
 # Found as it is while its folder stands in {PROBLEMS}/ of the folder that you work in. Elsewhere install it:
 # pip install --no-deps -e FOLDER
 [build-system]
@@ -117,7 +118,7 @@ requires = ["setuptools>=77"]
 build-backend = "setuptools.build_meta"
 
 [project]
-name = "{name.replace("_", "-")}"
+name = "{dashed}"
 version = "0.1.0"
 dependencies = ["ml-assets"]
 
@@ -130,4 +131,4 @@ package-dir = {{{name} = "."}}
 
 [tool.setuptools.package-data]
 {name} = ["*.yaml", "*.md"]
-'''
+"""

@@ -149,13 +149,13 @@ def _days(column: pd.Series, since: pd.Series) -> pd.Series:
     "_year": '''\
 def _year(column: pd.Series) -> pd.Series:
     """A time in years, such as 2015.5, or a gap."""
-    year, day = column.dt.year.astype("float64"), column.dt.dayofyear.astype("float64")
+    year, day = column.dt.year.astype("float64"), column.dt.day_of_year.astype("float64")
     return year + (day - 1) / 366
 ''',
     "_weekday": '''\
 def _weekday(column: pd.Series) -> pd.Series:
     """Day of the week as a name, since Sunday is not more than Monday."""
-    return column.dt.dayofweek.astype("str")
+    return column.dt.day_of_week.astype("str")
 ''',
     "_month": '''\
 def _month(column: pd.Series) -> pd.Series:

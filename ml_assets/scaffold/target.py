@@ -43,9 +43,7 @@ class Asked:
     date_style: str | None = None
 
 
-def labels_of(
-    sheet: Sheet, looked: Looked, asked: Asked, target: str
-) -> tuple[Labels, Looked, str]:
+def labels_of(sheet: Sheet, looked: Looked, asked: Asked, target: str) -> tuple[Labels, Looked]:
     """The labels; where two texts are yes and no, which of them is yes.
 
     Raises:
@@ -61,7 +59,7 @@ def labels_of(
     _require_labels(sheet, column, sum(texts.values()))
     is_value = isinstance(column.seen, Numbers) and column.distinct > TWO
     if asked.positive is None and is_value:
-        return _values(sheet, looked, target), looked, ""
+        return _values(sheet, looked, target), looked
     yes = _yes_texts(column, texts, asked, sheet.file)
     no = tuple(sorted(set(texts) - set(yes)))
     truth = Column(
@@ -84,7 +82,7 @@ def labels_of(
     )
     values = of_text[sheet.columns[target].codes]
     _require_classes(values, column.heading)
-    return Labels(column=target, values=values, is_binary=True), looked, " or ".join(yes)
+    return Labels(column=target, values=values, is_binary=True), looked
 
 
 def _values(sheet: Sheet, looked: Looked, target: str) -> Labels:
@@ -166,6 +164,6 @@ def _require_consistent(looked: Looked, truth: Column) -> None:
             continue
         if both := (set(truth.yes) & set(other.no)) | (set(truth.no) & set(other.yes)):
             raise ProblemError(
-                f"{sorted(both)[0]!r} would be a yes in {truth.heading!r} and a no in {other.heading!r}, "
+                f"{min(both)!r} would be a yes in {truth.heading!r} and a no in {other.heading!r}, "
                 "or the other way round. Write one of the columns in other words."
             )
