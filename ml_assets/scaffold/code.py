@@ -245,11 +245,10 @@ def sample(n: int, rng: np.random.Generator) -> pd.DataFrame:
 def _drawn(placed: Placed, draft: Draft) -> str:
     """The call that draws a column."""
     column = placed.column
-    if placed.role == "id":
-        return "_ids(n)"
-    if column is None:
+    if column is None or placed.role == "id":
         day = draft.cutting.start.isoformat()
-        return f'_days(n, rng, "{day}", "{day}", "%Y-%m-%d", missing=0.0)'
+        made = f'_days(n, rng, "{day}", "{day}", "%Y-%m-%d", missing=0.0)'
+        return "_ids(n)" if placed.role == "id" else made
     gaps = f"missing={round(column.missing / draft.rows, 3)}"
     if placed.kind == "boolean":
         return _drawn_truth(column, draft, gaps)

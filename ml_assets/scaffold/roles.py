@@ -7,10 +7,11 @@ from typing import Literal
 
 import numpy as np
 
+from ml_assets.governance.attributes import kind_named_by
 from ml_assets.problem import Role
 from ml_assets.scaffold.columns import Column, Kind, Looked, Numbers, Times, days_of, numbers_of
 from ml_assets.scaffold.leakage import ALMOST_PERFECT, named_after, power
-from ml_assets.scaffold.people import PLACES, is_personal, protected_kind
+from ml_assets.scaffold.people import PLACES, is_personal
 from ml_assets.scaffold.sheet import Sheet
 
 BEFORE, AFTER = "asked", "known"
@@ -134,7 +135,7 @@ class _Placing:
         return is_personal(column.name, self._sheet.columns[column.name].texts)
 
     def _about_people(self, column: Column) -> Placed | None:
-        if kind := protected_kind(column.name):
+        if kind := kind_named_by(column.name):
             why = f"its name speaks of {kind}: kept for the audit, never a feature"
             return _placed(column, "sensitive", why, is_flagged=True, is_protected=True)
         if self._is_personal(column):
@@ -265,7 +266,7 @@ def _earliest(sheet: Sheet, looked: Looked, target: str) -> str | None:
         if isinstance(column.seen, Times)
         and column.name != target
         and column.missing == 0
-        and protected_kind(column.name) is None
+        and kind_named_by(column.name) is None
         and named_after(column.name, target) is None
     ]
     means = {

@@ -148,6 +148,8 @@ def _people(draft: Draft) -> list[str]:
         "# Kept for the audit, never a feature; and what stands for them.",
         f"protected: {_list(protected)}",
         f"proxies: {_list(proxies)}",
+        "fairness:",
+        "  proxies: {action: warn}     # first see how well the features predict them; then: refuse",
         "",
     ]
 

@@ -28,6 +28,7 @@ LAYERS = [
     "inference",
     "feedback",
     "analysis",
+    "scaffold",
 ]
 """In the order of the life cycle: a room imports only from itself and from rooms above it."""
 
