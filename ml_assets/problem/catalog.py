@@ -127,7 +127,14 @@ def _declared(entry: metadata.EntryPoint) -> Declared:
 def _load(entry: metadata.EntryPoint) -> Problem:
     try:
         problem = entry.load()
-    except (ImportError, AttributeError) as error:
+    except (
+        ImportError,
+        AttributeError,
+        SyntaxError,
+        NameError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ProblemError(
             f"Problem {entry.name!r} ({entry.value}) cannot be loaded: {error}"
         ) from error

@@ -8,7 +8,14 @@ What is guessed here has no say later: a problem is what its folder declares.
 """
 
 from ml_assets.scaffold.draft import Draft, draft
-from ml_assets.scaffold.folder import Held, files_of, hold_file, require_free, write_folder
+from ml_assets.scaffold.folder import (
+    Held,
+    files_of,
+    hold_file,
+    require_free,
+    rows_of,
+    write_folder,
+)
 from ml_assets.scaffold.target import Asked
 
 __all__ = [
@@ -19,5 +26,6 @@ __all__ = [
     "files_of",
     "hold_file",
     "require_free",
+    "rows_of",
     "write_folder",
 ]

@@ -16,7 +16,7 @@ from ml_assets.ingestion.times import moment
 DAYS = (
     *(form for form in DATES if "%d" in form and form != "%Y%m%d"),
     *("%m-%d-%Y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y"),
-    *("%Y.%m.%d"),
+    "%Y.%m.%d",
 )
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 FORMATS = tuple(f"{day}{clock}" for day in DAYS for clock in CLOCKS)

@@ -23,7 +23,7 @@ from ml_assets.scaffold.code import (
 from ml_assets.scaffold.draft import Draft
 from ml_assets.scaffold.prose import readme_text
 from ml_assets.scaffold.recipes import features_of
-from ml_assets.scaffold.sheet import Sheet, read_sheet
+from ml_assets.scaffold.sheet import read_sheet
 from ml_assets.scaffold.values import config_text
 from ml_assets.validation import hold_to_contract
 
@@ -90,13 +90,19 @@ def write_folder(files: Mapping[str, str], folder: Path) -> None:
 
 def hold_file(folder: Path, file: Path) -> Held:
     """Hold the rows of a file to the contract of a folder, as the platform will."""
-    problem, sheet = problem_in(folder), read_sheet(file)
-    verdict = hold_to_contract(problem, _raw(problem, sheet))
-    return Held(sheet.rows, len(verdict.valid), verdict.broken)
+    problem = problem_in(folder)
+    rows = rows_of(problem, file)
+    verdict = hold_to_contract(problem, rows)
+    return Held(len(rows), len(verdict.valid), verdict.broken)
 
 
-def _raw(problem: Problem, sheet: Sheet) -> pa.Table:
-    """Rows of a file as they would be in raw; what the platform makes is made."""
+def rows_of(problem: Problem, file: Path) -> pa.Table:
+    """Rows of the file that a problem was drafted from, as they would be in raw.
+
+    Returns:
+        n rows, the contract's columns as text; what the platform makes of a row is made.
+    """
+    sheet = read_sheet(file)
     made = {
         problem.entity_id: [str(row) for row in range(sheet.rows)],
         problem.event_time: [str(problem.config.source.undated)] * sheet.rows,

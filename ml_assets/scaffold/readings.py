@@ -53,7 +53,7 @@ LONGEST_NUMBER = 16
 """Digits; a float does not tell longer ones apart."""
 MOST_SIGNS = 3
 APART = re.compile(
-    r"(?P<before>[^\w.,+\-/:#]{0,3}|[A-Z]{3}(?=[\s\d]))\s*"
+    r"[-+]?(?P<before>[^\w.,+\-/:#]{0,3}|[A-Z]{3}(?=[\s\d]))\s*"
     r"(?P<number>[-+]?(?:\d[\d.,' \u00a0\u202f]*)?\d(?:[eE][-+]?\d+)?)"
     r"\s*(?P<after>[^\W\d_][^\W_]{0,7}(?:[ .][^\W\d_]{1,8})?\.?|[%€$£¥°]|)",
 )

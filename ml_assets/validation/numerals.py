@@ -35,7 +35,7 @@ def _rewriter(decimal: str, thousands: str, around: tuple[str, ...]) -> Callable
     beside = rf"(?:{mark})?" if mark else ""
     digits = rf"(?:{grouped}\d+)?"
     pattern = re.compile(
-        rf"(?P<sign>[+-]?)\s*{beside}\s*(?P<digits>{digits})"
+        rf"(?P<sign>[+-]?)\s*{beside}\s*(?P<inner>[+-]?)(?P<digits>{digits})"
         rf"(?P<rest>(?:{re.escape(decimal)}\d*)?(?:[eE][+-]?\d{{1,3}})?)\s*{beside}",
         re.ASCII,
     )
@@ -45,6 +45,6 @@ def _rewriter(decimal: str, thousands: str, around: tuple[str, ...]) -> Callable
         if found is None:
             return text
         digits = re.sub(r"\D", "", found["digits"], flags=re.ASCII)
-        return found["sign"] + digits + found["rest"].replace(decimal, ".")
+        return found["sign"] + found["inner"] + digits + found["rest"].replace(decimal, ".")
 
     return rewrite
