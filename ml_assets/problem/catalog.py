@@ -15,7 +15,13 @@ from pathlib import Path
 from ml_assets.errors import ProblemError
 from ml_assets.problem.config import Config
 from ml_assets.problem.declaration import SOURCES, Problem
-from ml_assets.problem.folders import GROUP, PROBLEMS, find_folders, module_in
+from ml_assets.problem.folders import (
+    GROUP,
+    PROBLEMS,
+    FolderDistribution,
+    find_folders,
+    module_in,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +132,10 @@ def _declared(entry: metadata.EntryPoint) -> Declared:
 
 def _load(entry: metadata.EntryPoint) -> Problem:
     try:
+        if isinstance(entry.dist, FolderDistribution):
+            module_in(
+                entry.dist.folder
+            )  # a folder of that name elsewhere may be loaded already
         problem = entry.load()
     except (
         ImportError,

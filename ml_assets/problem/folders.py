@@ -28,29 +28,32 @@ class FolderDistribution(metadata.Distribution):
     Args:
         folder: Holds `pyproject.toml` beside the code; the module is called as the folder.
         project: The section `project` of that file.
+
+    Attributes:
+        folder: The same.
     """
 
     def __init__(self, folder: Path, project: Mapping[str, object]) -> None:
-        self._folder = folder
+        self.folder = folder
         self._project = project
 
     def read_text(self, filename: str) -> str | None:
         """What an installed distribution says in one of its files; None where it has none."""
         match filename:
             case "METADATA":
-                name = self._project.get("name", self._folder.name)
+                name = self._project.get("name", self.folder.name)
                 version = self._project.get("version", "0")
                 return f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
             case "entry_points.txt":
                 lines = [f"{name} = {value}" for name, value in announced(self._project)]
                 return "\n".join([f"[{GROUP}]", *lines, ""])
             case "top_level.txt":
-                return f"{self._folder.name}\n"
+                return f"{self.folder.name}\n"
         return None
 
     def locate_file(self, path: object) -> Path:
         """Where a file of the distribution is."""
-        return self._folder.parent / str(path)
+        return self.folder.parent / str(path)
 
 
 class FolderFinder(metadata.DistributionFinder):
@@ -87,6 +90,12 @@ def announced(project: Mapping[str, object]) -> list[tuple[str, str]]:
     groups = project.get("entry-points")
     found = groups.get(GROUP) if isinstance(groups, dict) else None
     return list(found.items()) if isinstance(found, dict) else []
+
+
+def is_module(name: str) -> bool:
+    """Whether Python has a module of a name that is no problem's folder."""
+    others = (finder for finder in sys.meta_path if not isinstance(finder, FolderFinder))
+    return any(finder.find_spec(name, None) for finder in others)
 
 
 @cache

@@ -1,6 +1,5 @@
 """The folder of a drafted problem: its files, written whole or not at all."""
 
-import importlib.util
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ import yaml
 from ml_assets.errors import ProblemError
 from ml_assets.problem import Config, Problem, problem_in
 from ml_assets.problem.declaration import require_name
-from ml_assets.problem.folders import GROUP, PROBLEMS
+from ml_assets.problem.folders import GROUP, PROBLEMS, is_module
 from ml_assets.scaffold.code import (
     contract_text,
     features_text,
@@ -49,7 +48,7 @@ def require_free(name: str, to: Path) -> None:
             f"{folder} is there already, and nothing is written over. Choose another NAME, or move "
             "the folder away."
         )
-    if importlib.util.find_spec(name) is not None:
+    if is_module(name):
         raise ProblemError(
             f"A problem cannot be called {name!r}: Python has a module of that name, which would be "
             "imported instead. Choose another NAME."
