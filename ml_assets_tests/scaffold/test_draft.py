@@ -188,13 +188,13 @@ class TestRefused:
     def test_is_a_target_of_many_classes_with_what_to_do(self, sheet):
         path = sheet(y=np.tile(["red", "green", "blue"], ROWS // 3))
 
-        with pytest.raises(ProblemError, match="has 3 classes .* --positive VALUE"):
+        with pytest.raises(ProblemError, match=r"has 3 classes .* --positive VALUE"):
             drafted(path, "y")
         assert drafted(path, "y", positive="red").mean_label == pytest.approx(1 / 3)
 
     def test_is_a_target_of_prose(self, sheet):
         with pytest.raises(
-            ProblemError, match="300 different texts.*a number, or with yes and no"
+            ProblemError, match=r"300 different texts.*a number, or with yes and no"
         ):
             drafted(sheet(y=[f"a remark, number {row}" for row in range(ROWS)]), "y")
 
@@ -208,7 +208,7 @@ class TestRefused:
 
     def test_is_a_column_that_is_not_there_with_the_nearest(self, sheet):
         with pytest.raises(
-            ProblemError, match="--target 'sise' is no column .* Did you mean 'size'"
+            ProblemError, match=r"--target 'sise' is no column .* Did you mean 'size'"
         ):
             drafted(sheet(), "sise")
 
@@ -233,7 +233,7 @@ class TestRefused:
             drafted(path, "y")
 
     def test_is_a_file_that_is_not_there(self, tmp_path):
-        with pytest.raises(SourceError, match="There is no file .* --csv FILE"):
+        with pytest.raises(SourceError, match=r"There is no file .* --csv FILE"):
             drafted(tmp_path / "none.csv", "y")
 
 

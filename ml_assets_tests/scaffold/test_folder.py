@@ -111,7 +111,7 @@ class TestAFolderOfProblems:
         (tmp_path / "away").mkdir()
         monkeypatch.chdir(tmp_path / "away")
 
-        with pytest.raises(ProblemError, match="There is no problem 'late'.*in problems/ of"):
+        with pytest.raises(ProblemError, match=r"There is no problem 'late'.*in problems/ of"):
             problem_named("late")
 
     def test_says_what_is_wrong_with_a_folder(self, here):
@@ -119,7 +119,7 @@ class TestAFolderOfProblems:
         (folder / "features.py").write_text("def features(rows:\n")
 
         with pytest.raises(
-            ProblemError, match="'price_of_flats' .* cannot be loaded: '\\(' was never"
+            ProblemError, match=r"'price_of_flats' .* cannot be loaded: '\(' was never"
         ):
             problem_named("price_of_flats")
 
