@@ -9,7 +9,7 @@ from textwrap import dedent
 
 from ml_assets.scaffold.columns import FEW, PROBABILITIES, Column, Names, Numbers, Times
 from ml_assets.scaffold.draft import Draft
-from ml_assets.scaffold.recipes import HELPERS, Feature
+from ml_assets.scaffold.recipes import FUNCTIONS, Feature
 from ml_assets.scaffold.roles import Placed
 
 TYPES = {
@@ -161,8 +161,8 @@ def _rounded(value: float, *, is_whole: bool, up: bool) -> str:
 
 def features_text(draft: Draft, features: tuple[Feature, ...]) -> str:
     """`features.py`: rows to what a model reads."""
-    helpers = [name for name in HELPERS if any(each.helper == name for each in features)]
-    body = "\n\n".join(HELPERS[name] for name in helpers)
+    used = [name for name in FUNCTIONS if any(each.helper == name for each in features)]
+    body = "\n\n".join(FUNCTIONS[name] for name in used)
     listed = "\n".join(f"            {each.name}: {each.says}." for each in features)
     columns = "\n".join(
         f"            {_quoted(each.name)}: {each.helper}("

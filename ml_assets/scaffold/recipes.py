@@ -18,7 +18,7 @@ class Feature(NamedTuple):
 
     name: str
     helper: str
-    """Name of the function that makes it, see `HELPERS`."""
+    """Name of the function that makes it, see `FUNCTIONS`."""
     columns: tuple[str, ...]
     says: str
     encoder: str
@@ -109,7 +109,7 @@ def _of_prose(placed: Placed) -> Iterator[Feature]:
     )
 
 
-HELPERS = {
+FUNCTIONS = {
     "_number": '''\
 def _number(column: pd.Series) -> pd.Series:
     """A number, or a gap."""
