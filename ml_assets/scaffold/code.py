@@ -4,8 +4,9 @@ What is in them is decided in `draft` and `recipes`; here it is only written dow
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from textwrap import dedent
+from typing import NamedTuple
 
 from ml_assets.scaffold.columns import FEW, PROBABILITIES, Column, Names, Numbers, Times
 from ml_assets.scaffold.draft import Draft
@@ -19,6 +20,8 @@ TYPES = {
     "boolean": "pd.BooleanDtype",
     "time": "UTC_TIME",
 }
+WIDEST = 96
+"""Characters of a line."""
 LATITUDE, LONGITUDE = ("lat", "latitude", "lattitude"), ("lon", "lng", "long", "longitude")
 
 
@@ -85,30 +88,36 @@ class {class_name(draft.asked.name)}(pa.DataFrameModel):
 def _field(placed: Placed) -> str:
     lines = [
         *_rules(placed),
-        f"metadata={_metadata(placed)},",
+        *_metadata(placed),
         f"description={_quoted(_sentence(placed.why))},",
     ]
     body = "".join(f"        {line}\n" for line in lines)
     return f"    {placed.name}: Series[{TYPES[placed.kind]}] = pa.Field(\n{body}    )\n"
 
 
-def _metadata(placed: Placed) -> str:
-    known = {"role": placed.role, "known_at": placed.known_at}
-    parts = [f"{_quoted(key)}: {_quoted(value)}" for key, value in known.items()]
+def _metadata(placed: Placed) -> list[str]:
+    """The lines that say a column's part in the problem."""
+    parts = [f'"role": "{placed.role}"', f'"known_at": "{placed.known_at}"']
     column = placed.column
-    if column is not None and placed.kind == "text" and placed.role != "id":
-        parts.append(f'"categories": {_categories(column)}')
-    return "{" + ", ".join(parts) + "}"
-
-
-def _categories(column: Column) -> str:
-    if column.is_prose:
-        return '"free"'
+    if column is None or placed.kind != "text" or placed.role == "id":
+        return ["metadata={" + ", ".join(parts) + "},"]
     names = column.names
-    if names is None or column.distinct > min(FEW, len(names.often)):
-        return '"open"'
-    listed = "".join(f"\n                {_quoted(text)}," for text, _ in sorted(names.often))
-    return f"({listed}\n            )"
+    if (
+        column.is_prose
+        or names is None
+        or not 1 < column.distinct <= min(FEW, len(names.often))
+    ):
+        parts.append(f'"categories": "{"free" if column.is_prose else "open"}"')
+        return ["metadata={" + ", ".join(parts) + "},"]
+    listed = [f"        {_quoted(text)}," for text, _ in sorted(names.often)]
+    return [
+        "metadata={",
+        *(f"    {part}," for part in parts),
+        '    "categories": (',
+        *listed,
+        "    ),",
+        "},",
+    ]
 
 
 def _rules(placed: Placed) -> Iterator[str]:
@@ -164,12 +173,7 @@ def features_text(draft: Draft, features: tuple[Feature, ...]) -> str:
     used = [name for name in FUNCTIONS if any(each.helper == name for each in features)]
     body = "\n\n".join(FUNCTIONS[name] for name in used)
     listed = "\n".join(f"            {each.name}: {each.says}." for each in features)
-    columns = "\n".join(
-        f"            {_quoted(each.name)}: {each.helper}("
-        + ", ".join(f"rows[{_quoted(name)}]" for name in each.columns)
-        + "),"
-        for each in features
-    )
+    columns = "\n".join(line for each in features for line in _made(each))
     uses = {
         "import numpy as np\n": "np." in body,
         'UNKNOWN = "unknown"\n"""What a missing category is called."""\n\n\n': "UNKNOWN"
@@ -177,12 +181,11 @@ def features_text(draft: Draft, features: tuple[Feature, ...]) -> str:
     }
     numpy, unknown = (text if used else "" for text, used in uses.items())
     left_out = "\n".join(
-        f"- {each.name} {each.why}." for each in draft.columns if each.is_flagged
+        f"- {each.name}: {each.why}." for each in draft.columns if each.is_flagged
     )
-    why = f"\nLeft out on purpose:\n{left_out}\n" if left_out else ""
+    why = f"\n\nLeft out on purpose:\n{left_out}\n" if left_out else ""
     return f'''\
-"""What the model reads of a row: pure functions, each of one row's own values.
-{why}"""
+"""What the model reads of a row: pure functions, each of one row's own values.{why}"""
 
 {numpy}import pandas as pd
 
@@ -207,11 +210,20 @@ def features_text(draft: Draft, features: tuple[Feature, ...]) -> str:
 {body}'''
 
 
+def _made(feature: Feature) -> list[str]:
+    """The item that makes a feature, on one line where it fits."""
+    start = f"            {_quoted(feature.name)}: {feature.helper}("
+    inner = ", ".join(f"rows[{_quoted(name)}]" for name in feature.columns)
+    if len(start) + len(inner) + len("),") <= WIDEST:
+        return [f"{start}{inner}),"]
+    return [start, f"                {inner}", "            ),"]
+
+
 def source_text(draft: Draft) -> str:
     """`source.py`: plausible rows, drawn from ranges and frequencies."""
     drawn = [(placed, _drawn(placed, draft)) for placed in draft.columns]
-    lines = "\n".join(f"            {_quoted(p.name)}: {call}," for p, call in drawn)
-    used = [name for name in DRAWERS if any(call.startswith(name) for _, call in drawn)]
+    lines = "\n".join(line for placed, call in drawn for line in call.lines(placed.name))
+    used = [name for name in DRAWERS if any(call.function == name for _, call in drawn)]
     body = "\n\n".join(DRAWERS[name] for name in used)
     if any(name != "_ids" for name in used):
         body += "\n\n" + GAPS
@@ -242,48 +254,93 @@ def sample(n: int, rng: np.random.Generator) -> pd.DataFrame:
 {body}'''
 
 
-def _drawn(placed: Placed, draft: Draft) -> str:
+class Items(NamedTuple):
+    """A tuple or a mapping in Python."""
+
+    opening: str
+    items: tuple[str, ...]
+    closing: str
+
+    def __str__(self) -> str:
+        """On one line."""
+        alone = "," if self.opening == "(" and len(self.items) == 1 else ""
+        return f"{self.opening}{', '.join(self.items)}{alone}{self.closing}"
+
+    def lines(self) -> list[str]:
+        """An item a line."""
+        return [self.opening, *(f"    {item}," for item in self.items), f"{self.closing},"]
+
+
+class Call(NamedTuple):
+    """The call that draws a column, for n rows by `rng`."""
+
+    function: str
+    arguments: tuple[str | Items, ...] = ()
+
+    def lines(self, column: str) -> list[str]:
+        """As an item of a mapping by column, on as few lines as it fits."""
+        name = f"            {_quoted(column)}: {self.function}("
+        rng = [] if self.function == "_ids" else ["rng"]
+        given = ["n", *rng, *self.arguments]
+        inner = ", ".join(map(str, given))
+        if len(name) + len(inner) + len("),") <= WIDEST:
+            return [f"{name}{inner}),"]
+        if len(inner) + 16 <= WIDEST:
+            return [name, f"                {inner}", "            ),"]
+        each = [
+            line
+            for one in given
+            for line in (
+                one.lines()
+                if isinstance(one, Items) and len(str(one)) > WIDEST - 18
+                else [f"{one},"]
+            )
+        ]
+        return [name, *(f"                {line}" for line in each), "            ),"]
+
+
+def _drawn(placed: Placed, draft: Draft) -> Call:
     """The call that draws a column."""
     column = placed.column
-    if column is None or placed.role == "id":
-        day = draft.cutting.start.isoformat()
-        made = f'_days(n, rng, "{day}", "{day}", "%Y-%m-%d", missing=0.0)'
-        return "_ids(n)" if placed.role == "id" else made
+    if placed.role == "id":
+        return Call("_ids")
+    if column is None:
+        day = _quoted(draft.cutting.start.isoformat())
+        return Call("_days", (day, day, '"%Y-%m-%d"', "missing=0.0"))
     gaps = f"missing={round(column.missing / draft.rows, 3)}"
     if placed.kind == "boolean":
-        return _drawn_truth(column, draft, gaps)
+        share = draft.mean_label if placed.role == "target" else 0.5
+        return _names(((column.yes[0], share), (column.no[0], 1 - share)), gaps)
+    return _drawn_as_seen(column, draft, gaps)
+
+
+def _drawn_as_seen(column: Column, draft: Draft, gaps: str) -> Call:
     match column.seen:
         case Numbers() as seen:
-            return _drawn_numbers(seen, draft.spelling.marks.decimal, gaps)
+            quantiles = Items("(", tuple(map(_plain, seen.quantiles)), ")")
+            decimal = draft.spelling.marks.decimal
+            mark = () if decimal == "." else (f"decimal={_quoted(decimal)}",)
+            return Call("_numbers", (quantiles, f"decimals={seen.decimals}", gaps, *mark))
         case Times() as seen:
             form = seen.format or ("%Y-%m-%dT%H:%M:%SZ" if seen.has_clock else "%Y-%m-%d")
-            first, last = seen.first.date().isoformat(), seen.last.date().isoformat()
-            return f'_days(n, rng, "{first}", "{last}", {_quoted(form)}, {gaps})'
+            days = (seen.first.date().isoformat(), seen.last.date().isoformat(), form)
+            return Call("_days", (*map(_quoted, days), gaps))
+        case Names() as seen if column.is_prose:
+            words = Items("(", tuple(map(_quoted, seen.words or ("words",))), ")")
+            return Call("_prose", (words, gaps))
         case Names() as seen:
-            return _drawn_names(seen, gaps, is_prose=column.is_prose)
-    return "_names(n, rng, {}, missing=1.0)"
+            return _names(seen.often or (("one", 0.5), ("another", 0.5)), gaps)
+    return Call("_names", ("{}", "missing=1.0"))
 
 
-def _drawn_numbers(seen: Numbers, decimal: str, gaps: str) -> str:
-    mark = f", decimal={_quoted(decimal)}" if decimal != "." else ""
-    quantiles = ", ".join(f"{value:.6g}" for value in seen.quantiles)
-    return f"_numbers(n, rng, ({quantiles}), decimals={seen.decimals}, {gaps}{mark})"
+def _plain(value: float) -> str:
+    """A number as short as it can be written."""
+    return repr(int(value)) if value.is_integer() else repr(value)
 
 
-def _drawn_names(seen: Names, gaps: str, *, is_prose: bool) -> str:
-    if is_prose:
-        words = ", ".join(map(_quoted, seen.words or ("words",)))
-        return f"_prose(n, rng, ({words},), {gaps})"
-    often = seen.often or (("one", 0.5), ("another", 0.5))
-    names = ", ".join(f"{_quoted(text)}: {share:.3f}" for text, share in often)
-    return f"_names(n, rng, {{{names}}}, {gaps})"
-
-
-def _drawn_truth(column: Column, draft: Draft, gaps: str) -> str:
-    share = draft.mean_label if column.name == draft.target.name else 0.5
-    words = {column.yes[0]: share, column.no[0]: 1 - share}
-    names = ", ".join(f"{_quoted(text)}: {value:.3f}" for text, value in words.items())
-    return f"_names(n, rng, {{{names}}}, {gaps})"
+def _names(shares: Iterable[tuple[str, float]], gaps: str) -> Call:
+    items = tuple(f"{_quoted(text)}: {share:.3f}" for text, share in shares)
+    return Call("_names", (Items("{", items, "}"), gaps))
 
 
 DRAWERS = {
@@ -332,9 +389,7 @@ def _names(
 """,
 }
 GAPS = """\
-def _with_gaps(
-    texts: list[str], rng: np.random.Generator, missing: float
-) -> list[str | None]:
+def _with_gaps(texts: list[str], rng: np.random.Generator, missing: float) -> list[str | None]:
     gone = rng.random(len(texts)) < missing
     return [None if is_gone else text for text, is_gone in zip(texts, gone, strict=True)]
 """

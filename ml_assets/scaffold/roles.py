@@ -93,7 +93,8 @@ class _Placing:
     def place(self, column: Column) -> Placed:
         """The part of one column."""
         if column.name == self._labels.column:
-            return _placed(column, "target", "what is predicted", known_at="known")
+            kind: Kind = "boolean" if self._labels.is_binary else "number"
+            return _placed(column, "target", "what is predicted", kind=kind, known_at="known")
         if column.name == self._time:
             return _placed(column, "time", _time_words(column))
         if column.name == self._entity_id:
@@ -298,7 +299,11 @@ def _input_words(column: Column) -> str:
     seen = column.seen
     low, high = getattr(seen, "low", 0.0), getattr(seen, "high", 0.0)
     skew = ", skewed, so its logarithm" if getattr(seen, "is_skewed", False) else ""
-    return f"{low:,.6g} to {high:,.6g}{skew}"
+    return f"{_shown(low)} to {_shown(high)}{skew}"
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}"  # noqa: PLR2004
 
 
 def _doubt(column: Column) -> str:
