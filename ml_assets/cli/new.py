@@ -155,5 +155,6 @@ def _next(asked: Asked, folder: Path) -> list[str]:
     return [
         *install,
         f"ml-assets run {asked.name} --source {asked.file}",
+        f"ml-assets analyse {asked.name}",
         f"ml-assets serve {asked.name}",
     ]

@@ -43,7 +43,7 @@ def cutting_of(
     time = next(placed for placed in columns if placed.role == "time")
     known = labels.values[~np.isnan(labels.values)]
     if time.column is None:
-        why = "no times, so the hash of the id decides what is held out"
+        why = f"one, {undated}, the day of the file, since no column says when; the hash of the id decides what is held out"
         return Cutting("monthly", undated, 1, "entity", _difference_by_chance(known), why)
     days = _days(sheet, looked, time.name)
     counts = {grain: _counts(days, grain) for grain in ("monthly", "weekly", "daily")}

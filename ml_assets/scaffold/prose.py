@@ -37,7 +37,7 @@ Features: {", ".join(f"`{each.name}`" for each in features)}.
    column comes back into the features by `"role": "input"` in the contract, a line in `features.py` and one
    under `training.encoders`.
 3. `pytest` on this folder: what should hold, holds.
-4. `ml-assets serve {name}`: it answers by HTTP.
+4. `ml-assets analyse {name}`: how good it is, where, and for whom. `ml-assets serve {name}`: it answers by HTTP.
 """
 
 

@@ -117,8 +117,11 @@ class _Placing:
             return _placed(column, "ignored", "says the same in every row")
         if column.kind == "text" and not column.is_prose and self._is_own(column, there):
             why = f"{column.distinct:,} values in {there:,} rows: what one says tells nothing of others"
-            role: Role = "sensitive" if self._is_personal(column) else "ignored"
-            return _placed(column, role, why)
+            if self._is_personal(column):
+                return _placed(
+                    column, "sensitive", f"{why}; says who somebody is, so not logged"
+                )
+            return _placed(column, "ignored", why)
         if column.kind == "integer" and column.is_unique and ID_NAMES.search(column.name):
             return _placed(column, "ignored", "numbers the rows a second time")
         if (

@@ -4,6 +4,8 @@ import json
 import textwrap
 from collections.abc import Iterable
 
+import yaml
+
 from ml_assets.ingestion.reading import snake_case
 from ml_assets.scaffold.draft import Draft
 from ml_assets.scaffold.recipes import Feature
@@ -61,7 +63,7 @@ def _objective(draft: Draft) -> str:
 def _source(draft: Draft) -> list[str]:
     spelling, marks = draft.spelling, draft.spelling.marks
     aliases = [
-        f"    {each.name}: {_list([snake_case(each.column.heading)])}"
+        f"    {_key(each.name)}: {_list([snake_case(each.column.heading)])}"
         for each in draft.columns
         if each.column and snake_case(each.column.heading) != each.name
     ]
@@ -194,7 +196,7 @@ def _split(draft: Draft) -> list[str]:
 
 
 def _training(draft: Draft, features: tuple[Feature, ...]) -> list[str]:
-    encoders = [f"    {each.name}: {each.encoder}" for each in features]
+    encoders = [f"    {_key(each.name)}: {each.encoder}" for each in features]
     estimators = (
         [
             "    logistic: {kind: logistic, hyperparameters: {C: 0.3, max_iter: 2000}}",
@@ -245,6 +247,11 @@ def _capital(text: str) -> str:
 
 def _list(texts: Iterable[str]) -> str:
     return "[" + ", ".join(map(_q, texts)) + "]"
+
+
+def _key(name: str) -> str:
+    """A name as a key; `yes` and `on` would be truths to YAML."""
+    return name if yaml.safe_load(name) == name else _q(name)
 
 
 def _q(text: str) -> str:

@@ -75,8 +75,9 @@ def test_a_file_becomes_a_served_model_with_no_edit(call, here, name):
 
     written = call("new", name, "--csv", file, "--target", way.target, "--json")
     ran = call("run", name, "--source", file, "--home", here / "home", "--json")
+    analysed = call("analyse", name, "--home", here / "home", "--json")
 
-    assert (written.exit_code, ran.exit_code) == (0, 0)
+    assert (written.exit_code, ran.exit_code, analysed.exit_code) == (0, 0, 0)
     model = ran.facts["model"]
     assert model["champion"] == model["version"]
     assert ran.facts["refused"] == ran.facts["failures"] == []
