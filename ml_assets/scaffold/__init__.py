@@ -3,7 +3,7 @@
 `sheet` reads the file as text; `readings`, `dates` and `columns` guess what its texts are; `leakage`,
 `people` and `roles` what part each column plays; `target`, `metric` and `cutting` what is predicted,
 measured and held out. `draft` puts the guesses together, `recipes` says which features follow;
-`code`, `values` and `prose` write it all down, and `folder` puts it where the platform finds it.
+`contract`, `code`, `sampling`, `values` and `prose` write it all down, and `folder` puts it where the platform finds it.
 What is guessed here has no say later: a problem is what its folder declares.
 """
 

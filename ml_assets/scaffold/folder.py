@@ -12,16 +12,12 @@ from ml_assets.errors import ProblemError
 from ml_assets.problem import Config, Problem, problem_in
 from ml_assets.problem.declaration import require_name
 from ml_assets.problem.folders import GROUP, PROBLEMS, is_module
-from ml_assets.scaffold.code import (
-    contract_text,
-    features_text,
-    init_text,
-    source_text,
-    tests_text,
-)
+from ml_assets.scaffold.code import features_text, init_text, tests_text
+from ml_assets.scaffold.contract import contract_text
 from ml_assets.scaffold.draft import Draft
 from ml_assets.scaffold.prose import readme_text
 from ml_assets.scaffold.recipes import features_of
+from ml_assets.scaffold.sampling import source_text
 from ml_assets.scaffold.sheet import read_sheet
 from ml_assets.scaffold.values import config_text
 from ml_assets.validation import hold_to_contract

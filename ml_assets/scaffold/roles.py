@@ -102,12 +102,20 @@ class _Placing:
                 column, "id", "every row has one, and no two rows the same", kind="text"
             )
         return (
-            self._useless(column)
-            or self._about_people(column)
+            self._protected(column)
+            or self._useless(column)
+            or self._personal(column)
             or self._knows_the_label(column)
             or self._known_later(column)
             or _placed(column, "input", _input_words(column))
         )
+
+    def _protected(self, column: Column) -> Placed | None:
+        kind = kind_named_by(column.name)
+        if kind is None:
+            return None
+        why = f"its name speaks of {kind}: kept for the audit, never a feature"
+        return _placed(column, "sensitive", why, is_flagged=True, is_protected=True)
 
     def _useless(self, column: Column) -> Placed | None:
         there = self._sheet.rows - column.missing
@@ -115,41 +123,31 @@ class _Placing:
             return _placed(column, "ignored", "empty in every row")
         if column.distinct == 1:
             return _placed(column, "ignored", "says the same in every row")
-        if column.kind == "text" and not column.is_prose and self._is_own(column, there):
-            why = f"{column.distinct:,} values in {there:,} rows: what one says tells nothing of others"
-            if self._is_personal(column):
-                return _placed(
-                    column, "sensitive", f"{why}; says who somebody is, so not logged"
-                )
-            return _placed(column, "ignored", why)
-        if column.kind == "integer" and column.is_unique and ID_NAMES.search(column.name):
-            return _placed(column, "ignored", "numbers the rows a second time")
-        if (
-            isinstance(column.seen, Numbers)
-            and column.is_unique
-            and _numbers_rows(column.seen, there)
-        ):
-            return _placed(column, "ignored", "numbers the rows")
-        return None
+        if column.is_unique and isinstance(column.seen, Numbers):
+            if column.kind == "integer" and ID_NAMES.search(column.name):
+                return _placed(column, "ignored", "numbers the rows a second time")
+            if _numbers_rows(column.seen, there):
+                return _placed(column, "ignored", "numbers the rows")
+        is_name = column.kind == "text" and not column.is_prose
+        return self._own(column, there) if is_name else None
 
-    def _is_own(self, column: Column, there: int) -> bool:
-        return column.distinct > MOSTLY_OWN * there
+    def _own(self, column: Column, there: int) -> Placed | None:
+        """Names that most rows have one of their own of say nothing of other rows."""
+        if column.distinct <= MOSTLY_OWN * there:
+            return None
+        why = f"{column.distinct:,} values in {there:,} rows: what one says tells nothing of others"
+        if self._is_personal(column):
+            return _placed(column, "sensitive", f"{why}; says who somebody is, so not logged")
+        return _placed(column, "ignored", why)
+
+    def _personal(self, column: Column) -> Placed | None:
+        if not self._is_personal(column):
+            return None
+        why = "says who somebody is: no feature, not logged"
+        return _placed(column, "sensitive", why, is_flagged=True)
 
     def _is_personal(self, column: Column) -> bool:
         return is_personal(column.name, self._sheet.columns[column.name].texts)
-
-    def _about_people(self, column: Column) -> Placed | None:
-        if kind := kind_named_by(column.name):
-            why = f"its name speaks of {kind}: kept for the audit, never a feature"
-            return _placed(column, "sensitive", why, is_flagged=True, is_protected=True)
-        if self._is_personal(column):
-            return _placed(
-                column,
-                "sensitive",
-                "says who somebody is: no feature, not logged",
-                is_flagged=True,
-            )
-        return None
 
     def _knows_the_label(self, column: Column) -> Placed | None:
         found = power(

@@ -65,10 +65,7 @@ def folder(tmp_path_factory):
 
 
 @settings(
-    max_examples=60,
-    phases=[Phase.generate],
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_every_row_holds_the_contract_that_is_written(folder, data):
@@ -86,7 +83,11 @@ def test_every_row_holds_the_contract_that_is_written(folder, data):
     try:
         drafted = draft(Asked(name=name, file=file, target=names[0]), today=TODAY)
     except MLAssetsError as error:
-        assert any(words in str(error) for words in WHAT_TO_DO), error
+        said = str(error)
+    else:
+        said = ""
+    if said:
+        assert any(words in said for words in WHAT_TO_DO)
         return
     write_folder(files_of(drafted), folder / name)
 

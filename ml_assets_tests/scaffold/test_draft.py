@@ -177,6 +177,12 @@ class TestAColumn:
 
         assert {"class_value", "label_value", "c_2nd_grosse"} <= set(roles(found))
 
+    def test_about_people_is_kept_for_the_audit_however_many_values_it_has(self, sheet):
+        found = drafted(sheet(birth_place=[f"village {row}" for row in range(ROWS)]), "y")
+
+        assert roles(found)["birth_place"] == "sensitive"
+        assert [each.name for each in found.columns if each.is_protected] == ["birth_place"]
+
     def test_of_one_value_in_every_row_is_no_id_where_it_numbers_the_rows(self, sheet):
         found = drafted(sheet(**{"Unnamed: 0": range(ROWS)}), "y")
 
