@@ -6,6 +6,7 @@ hook for both questions: where a module is (`find_spec`) and what a distribution
 """
 
 import importlib.util
+import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -77,11 +78,11 @@ class FolderFinder(metadata.DistributionFinder):
         self, context: metadata.DistributionFinder.Context | None = None
     ) -> Iterator[metadata.Distribution]:
         """The distributions that announce a problem, or the one that is asked for by name."""
-        asked = context.name if context else None
-        for project_file in sorted((Path.cwd() / PROBLEMS).glob(f"*/{PROJECT}")):
+        # Somebody asks for every name that is not installed, and only some are folders here.
+        asked = _module(context.name) if context and context.name else "*"
+        for project_file in sorted((Path.cwd() / PROBLEMS).glob(f"{asked}/{PROJECT}")):
             project = _project(project_file)
-            name = str(project.get("name", ""))
-            if announced(project) and (asked is None or asked == name):
+            if announced(project):
                 yield FolderDistribution(project_file.parent, project)
 
 
@@ -124,6 +125,11 @@ def module_in(folder: Path) -> ModuleType:
     sys.modules[folder.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _module(distribution: str) -> str:
+    """The folder of a distribution of some name: drafted ones are called as theirs."""
+    return re.sub(r"[-_.]+", "_", distribution).lower()
 
 
 def _project(path: Path) -> Mapping[str, object]:

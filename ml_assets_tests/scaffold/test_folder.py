@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from importlib import metadata
 
 import numpy as np
 import pandas as pd
@@ -122,6 +123,24 @@ class TestAFolderOfProblems:
             ProblemError, match=r"'price_of_flats' .* cannot be loaded: '\(' was never"
         ):
             problem_named("price_of_flats")
+
+    def test_is_a_distribution_like_any_other(self, here):
+        write("price_of_flats", here)
+        problem_named("price_of_flats")
+
+        found = metadata.distribution("price-of-flats")
+
+        assert found.version == "0.1.0"
+        assert [each.value for each in found.entry_points] == ["price_of_flats:price_of_flats"]
+
+    def test_that_is_broken_stands_in_nobody_elses_way(self, here):
+        (here / "broken").mkdir()
+        (here / "broken" / "pyproject.toml").write_text("[project")
+
+        with pytest.raises(metadata.PackageNotFoundError):
+            metadata.version("no-such-distribution")
+        with pytest.raises(ProblemError, match=r"broken/pyproject.toml cannot be read"):
+            problem_named("broken")
 
 
 class TestANameIsRefused:
