@@ -8,6 +8,9 @@ from ml_assets.scaffold.draft import Draft
 from ml_assets.scaffold.literals import WIDEST, quoted
 from ml_assets.scaffold.roles import Placed
 
+UNLABELLED = 0.02
+"""Share of drawn rows without a label, at least: sources have rows whose label is yet to come."""
+
 
 def source_text(draft: Draft) -> str:
     """`source.py`: plausible rows, drawn from ranges and frequencies."""
@@ -97,7 +100,10 @@ def _drawn(placed: Placed, draft: Draft) -> Call:
     if column is None:
         day = quoted(draft.cutting.start.isoformat())
         return Call("_days", (day, day, '"%Y-%m-%d"', "missing=0.0"))
-    gaps = f"missing={round(column.missing / draft.rows, 3)}"
+    missing = column.missing / draft.rows
+    if placed.role == "target":
+        missing = max(missing, UNLABELLED)
+    gaps = f"missing={round(missing, 3)}"
     if placed.kind == "boolean":
         share = draft.mean_label if placed.role == "target" else 0.5
         return _names(((column.yes[0], share), (column.no[0], 1 - share)), gaps)
