@@ -131,5 +131,5 @@ packages = ["{name}"]
 package-dir = {{{name} = "."}}
 
 [tool.setuptools.package-data]
-{name} = ["*.yaml", "*.md"]
+{name} = ["*.yaml", "*.md", "sources/*"]
 """
