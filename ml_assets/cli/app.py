@@ -61,6 +61,46 @@ def command() -> None:
 
 
 @app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="What the problem is called, such as churn.")],
+    *,
+    csv: Annotated[Path, typer.Option("--csv", help="A CSV file with a header.")],
+    target: Annotated[str, typer.Option(help="Column to predict.")],
+    time: Annotated[
+        str | None,
+        typer.Option(help="Column with event times; by default the earliest that is complete."),
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(help="Value of the target that is a yes; any other one is a no."),
+    ] = None,
+    dates: Annotated[
+        str | None,
+        typer.Option(help="How days are written where it cannot be told, such as %d/%m/%Y."),
+    ] = None,
+    to: Annotated[
+        Path,
+        typer.Option(help="Folder to write NAME into; found without installing it: problems."),
+    ] = Path("problems"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Write a problem's folder from a CSV file: contract, features, values, tests, and why.
+
+    Its first run needs no edit: ml-assets run NAME --source FILE. Nothing is written over.
+    """
+    from ml_assets.cli.new import new_problem, print_new
+    from ml_assets.scaffold import Asked
+
+    asked = Asked(
+        name=name, file=csv, target=target, time=time, positive=positive, date_style=dates
+    )
+    print_new(new_problem(asked, to, dry_run=dry_run), as_json=json)
+
+
+@app.command()
 def run(
     problem: ProblemArgument,
     *,

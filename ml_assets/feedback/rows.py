@@ -166,6 +166,9 @@ def _with_features(problem: Problem, inputs: pa.Table, members: Sequence[Member]
     frame[problem.entity_id] = frame[problem.entity_id].fillna(
         beside["prediction_id"].to_pandas()
     )
+    if problem.config.source.undated:  # what nobody dated happened when it was asked about
+        asked_at = beside["predicted_at"].to_pandas()
+        frame[problem.event_time] = frame[problem.event_time].fillna(asked_at)
     frame[problem.target] = beside["label"].to_pandas()
     table = feature_table(problem, frame)
     if taken := sorted(set(table.column_names) & set(OWN.names)):

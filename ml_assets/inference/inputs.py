@@ -1,7 +1,7 @@
 """Rows that a prediction is asked for, held to the part of the contract that is known by then.
 
-The label and what becomes known later are not asked for; the entity id may be missing, and the
-same one may come twice. Each row is read and judged on its own, directly; where a value or a rule
+The label and what becomes known later are not asked for; the entity id may be missing (and the event
+time, where sources may lack it), and the same one may come twice. Each row is read and judged on its own, directly; where a value or a rule
 has no direct path, the row goes through `validation` as a table of one, which says the same.
 """
 
@@ -102,6 +102,8 @@ class InputContract:
         if problem.entity_id in known:
             optional = {"nullable": True, "unique": False}
             schema = schema.update_columns({problem.entity_id: optional})
+        if problem.event_time in known and problem.config.source.undated:
+            schema = schema.update_columns({problem.event_time: {"nullable": True}})
         schema.unique = None
         schema.checks = _checks_of_known_columns(problem)
         self._schema = schema

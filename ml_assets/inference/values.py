@@ -20,6 +20,7 @@ from ml_assets.ingestion.times import moment
 from ml_assets.problem import Field
 from ml_assets.problem.config import Source
 from ml_assets.validation.casting import LONGEST_MISSING, NUMBER, WHOLE
+from ml_assets.validation.numerals import plain_number
 
 UNREADABLE: Final = object()
 """A value that is there and is not of its column's kind."""
@@ -110,10 +111,12 @@ def _text_reader(source: Source) -> Reader:
     return read
 
 
-def _number_reader(source: Source) -> Reader:  # noqa: ARG001 - as the others
+def _number_reader(source: Source) -> Reader:
+    rewrite = plain_number(source)
+
     def read(value: Any) -> Any:
         if value.__class__ is str:
-            words = trimmed(value)
+            words = rewrite(trimmed(value)) if rewrite else trimmed(value)
             value = float(words) if NUMBER_TEXT.fullmatch(words) else None
         if isinstance(value, bool) or not isinstance(value, int | float):
             return UNREADABLE
@@ -126,10 +129,12 @@ def _number_reader(source: Source) -> Reader:  # noqa: ARG001 - as the others
     return read
 
 
-def _integer_reader(source: Source) -> Reader:  # noqa: ARG001 - as the others
+def _integer_reader(source: Source) -> Reader:
+    rewrite = plain_number(source)
+
     def read(value: Any) -> Any:
         if value.__class__ is str:
-            words = trimmed(value)
+            words = rewrite(trimmed(value)) if rewrite else trimmed(value)
             return int(words.partition(".")[0]) if WHOLE_TEXT.fullmatch(words) else UNREADABLE
         if isinstance(value, bool):
             return UNREADABLE

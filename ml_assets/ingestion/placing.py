@@ -34,12 +34,11 @@ class Placing:
 
     def cut(self, batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
         """The rows of `batch` by partition, in their order."""
-        columns = [self._reading.event_time, self._reading.location]
-        if any(name is not None and name not in batch.schema.names for name in columns):
+        location = self._reading.location
+        times = self._times(batch)
+        if times is None or (location is not None and location not in batch.schema.names):
             yield UNPLACED, batch
             return
-        times = batch.column(self._reading.event_time)
-        location = self._reading.location
         places = None if location is None else batch.column(location)
         yield from in_partitions(batch, *self.keys(times, places))
 
@@ -66,6 +65,13 @@ class Placing:
             f"{self._example}. Needed is one of {', '.join(self._reading.date_formats)}, or ISO "
             "8601; add its format to source.date_formats in config.yaml."
         )
+
+    def _times(self, batch: pa.RecordBatch) -> pa.Array | None:
+        """Event times of a batch; None where neither it nor the declaration has any."""
+        if self._reading.event_time in batch.schema.names:
+            return batch.column(self._reading.event_time)
+        undated = self._reading.undated
+        return pa.repeat(undated, len(batch)) if undated else None
 
     def _window(self, text: str | None) -> str:
         if text is None or text in self._reading.missing:

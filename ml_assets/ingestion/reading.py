@@ -34,6 +34,8 @@ class Reading:
         required: Columns that a file must have.
         entity_id: The column that says what a row is about; made from file and row if absent.
         event_time: The column that says which partition a row belongs to.
+        undated: Event time, as text, of the rows of a file that lacks the column; None where it must
+            not.
         missing: Texts that mean no value.
         date_formats: How event times may be written, beside ISO 8601.
         grain: How the problem's tables are cut.
@@ -54,6 +56,7 @@ class Reading:
     location: str | None = None
     mapped_by: str | None = None
     """Hash of the mapping that says where rows belong; then raw keeps the source's own columns."""
+    undated: str | None = None
 
     @classmethod
     def of(cls, problem: Problem) -> "Reading":
@@ -64,6 +67,8 @@ class Reading:
             problem.event_time,
             problem.location,
         }
+        if source.undated:
+            never_required.add(problem.event_time)
         return cls(
             columns=tuple(problem.fields),
             names={**aliases, **{snake_case(name): name for name in problem.fields}},
@@ -74,6 +79,7 @@ class Reading:
             date_formats=tuple(source.date_formats),
             grain=problem.config.partitions.grain,
             location=problem.location,
+            undated=source.undated.isoformat() if source.undated else None,
         )
 
 

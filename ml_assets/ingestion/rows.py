@@ -129,6 +129,8 @@ def as_raw(batch: pa.RecordBatch, delivery: Delivery, reading: Reading) -> pa.Re
         prefix = delivery.content_hash[:MADE_ID_DIGITS]
         numbers = batch.column("_row").cast(pa.string())
         made[reading.entity_id] = pc.binary_join_element_wise(prefix, numbers, "-")
+    if reading.undated and reading.event_time not in batch.schema.names:
+        made[reading.event_time] = pa.repeat(reading.undated, len(batch))
     return aligned(batch, raw_schema(reading), made)
 
 

@@ -1,7 +1,8 @@
 """Which problems there are: those of this package, and those that other packages bring.
 
 A package brings a problem by the entry point group `ml_assets.problems`; the entry point's name
-is the problem's, and it points at the `Problem` object.
+is the problem's, and it points at the `Problem` object. Folders in `problems/` here need not be
+installed, see `folders`.
 """
 
 import difflib
@@ -14,8 +15,13 @@ from pathlib import Path
 from ml_assets.errors import ProblemError
 from ml_assets.problem.config import Config
 from ml_assets.problem.declaration import SOURCES, Problem
-
-GROUP = "ml_assets.problems"
+from ml_assets.problem.folders import (
+    GROUP,
+    PROBLEMS,
+    FolderDistribution,
+    find_folders,
+    module_in,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,15 +83,33 @@ def problem_named(name: str) -> Problem:
     Raises:
         ProblemError: If there is none; the message lists the ones there are.
     """
-    known = {problem.name: problem for problem in problems()}
+    known = _entry_points()
     if name in known:
-        return known[name]
+        return _load(known[name])
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ProblemError(f"There is no problem {name!r}; installed: {', '.join(known)}.{hint}")
+    raise ProblemError(
+        f"There is no problem {name!r}; there are: {', '.join(known)}.{hint} Problems are found where "
+        f"they are installed, and in {PROBLEMS}/ of the folder that you work in."
+    )
+
+
+def problem_in(folder: Path) -> Problem:
+    """The problem that a folder declares, found or not; for its own tests, and for trying it.
+
+    Raises:
+        ProblemError: If it declares none.
+    """
+    found = [each for each in vars(module_in(folder)).values() if isinstance(each, Problem)]
+    if len(found) != 1:
+        raise ProblemError(
+            f"{folder}/__init__.py declares {len(found)} problems, needed is one Problem(…)."
+        )
+    return found[0]
 
 
 def _entry_points() -> dict[str, metadata.EntryPoint]:
+    find_folders()
     return {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
 
 
@@ -108,8 +132,19 @@ def _declared(entry: metadata.EntryPoint) -> Declared:
 
 def _load(entry: metadata.EntryPoint) -> Problem:
     try:
+        if isinstance(entry.dist, FolderDistribution):
+            module_in(
+                entry.dist.folder
+            )  # a folder of that name elsewhere may be loaded already
         problem = entry.load()
-    except (ImportError, AttributeError) as error:
+    except (
+        ImportError,
+        AttributeError,
+        SyntaxError,
+        NameError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ProblemError(
             f"Problem {entry.name!r} ({entry.value}) cannot be loaded: {error}"
         ) from error

@@ -77,15 +77,35 @@ class Source(Strict):
     optional: list[str] = Field(
         default=[], description="Contract columns that a source may lack altogether."
     )
+    undated: dt.date | None = Field(
+        default=None,
+        description="Event time of all rows of a source that says none; without it such a source is "
+        "refused.",
+    )
     missing: list[str] = Field(
         default=["", "N/A", "NaN", "None", "null"], description="Texts that mean no value."
     )
     true: list[str] = Field(default=["Yes", "true", "1"], description="Texts that mean yes.")
     false: list[str] = Field(default=["No", "false", "0"], description="Texts that mean no.")
+    decimal: Literal[".", ","] = Field(default=".", description="Stands before decimals.")
+    thousands: Literal["", ",", ".", "'", " "] = Field(
+        default="", description="Stands between groups of three digits."
+    )
+    around_numbers: list[str] = Field(
+        default=[],
+        description="Signs and units that stand at numbers and say nothing, such as $ or m2.",
+    )
     date_formats: list[str] = Field(
         default=["%Y-%m-%d"],
         description="strptime formats tried in turn, beside ISO 8601 times.",
     )
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> Self:
+        if self.decimal == self.thousands:
+            msg = f"decimal and thousands cannot both be {self.decimal!r}"
+            raise ValueError(msg)
+        return self
 
 
 class Partitions(Strict):

@@ -82,16 +82,7 @@ class Problem:
 
     def __post_init__(self) -> None:
         """Refuse a name that cannot be a problem's."""
-        if not NAME.fullmatch(self.name):
-            raise ProblemError(
-                f"A problem cannot be called {self.name!r}: needed are lower-case letters, digits "
-                "and underscores, a letter first, at most 50."
-            )
-        if self.name in RESERVED:
-            raise ProblemError(
-                f"A problem cannot be called {self.name!r}: the prediction service has that path "
-                f"for itself, as {', '.join(sorted(RESERVED))}. Choose another name."
-            )
+        require_name(self.name)
 
     @property
     def sources(self) -> Path:
@@ -180,6 +171,24 @@ class Problem:
                 f"got {names or 'none'}."
             )
         return names[0]
+
+
+def require_name(name: str) -> None:
+    """Refuse a name that no problem can have.
+
+    Raises:
+        ProblemError: With what is needed.
+    """
+    if not NAME.fullmatch(name):
+        raise ProblemError(
+            f"A problem cannot be called {name!r}: needed are lower-case letters, digits "
+            "and underscores, a letter first, at most 50."
+        )
+    if name in RESERVED:
+        raise ProblemError(
+            f"A problem cannot be called {name!r}: the prediction service has that path "
+            f"for itself, as {', '.join(sorted(RESERVED))}. Choose another name."
+        )
 
 
 def _field(name: str, column: Any, config: Config) -> Field:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from ml_assets.ingestion.times import moment
 from ml_assets.problem import Field
 from ml_assets.problem.config import Source
+from ml_assets.validation.numerals import plain_number
 
 TYPES = {
     "text": pa.string(),
@@ -67,9 +68,9 @@ def cast(texts: pa.ChunkedArray, field: Field, source: Source) -> Cast:
         case "boolean":
             values = _booleans(words, source)
         case "integer":
-            values = _integers(words)
+            values = _integers(_plain(words, source))
         case _:
-            values = _numbers(words)
+            values = _numbers(_plain(words, source))
     uncast = pc.and_(pc.is_valid(words), pc.is_null(values))
     return Cast(pa.chunked_array([values]), uncast.to_numpy(zero_copy_only=False))
 
@@ -91,6 +92,16 @@ def _trimmed(texts: pa.ChunkedArray) -> pa.Array:
     joined = texts.combine_chunks()
     whole = joined if isinstance(joined, pa.Array) else pa.concat_arrays(joined.chunks)
     return pc.utf8_trim_whitespace(whole)
+
+
+def _plain(words: pa.Array, source: Source) -> pa.Array:
+    """Numbers without what the source writes at and in them; each distinct text once."""
+    rewrite = plain_number(source)
+    if rewrite is None:
+        return words
+    encoded = words.dictionary_encode()
+    texts = [text and rewrite(text) for text in encoded.dictionary.to_pylist()]
+    return pa.array(texts, words.type).take(encoded.indices)
 
 
 def _numbers(words: pa.Array) -> pa.Array:

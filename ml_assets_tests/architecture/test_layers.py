@@ -29,6 +29,7 @@ LAYERS = [
     "feedback",
     "analysis",
     "reporting",
+    "scaffold",
 ]
 """In the order of the life cycle: a room imports only from itself and from rooms above it."""
 

@@ -129,6 +129,18 @@ class TestRows:
 
         assert lake.rows()["complaint_id"].to_pylist() == [prediction]
 
+    def test_happened_when_they_were_asked_about_where_sources_do_not_date_them(
+        self, problem_with, home, broken, say
+    ):
+        lake = Lake(problem_with(source={"undated": "2015-03-07"}), home)
+        (prediction,) = broken(1, date_received=None)
+        say(prediction, label=1)
+        lake.seal()
+
+        lake.materialize()
+
+        assert lake.rows()["date_received"].to_pylist() == [OLD]
+
     @pytest.mark.parametrize(
         ("values", "expected"),
         [

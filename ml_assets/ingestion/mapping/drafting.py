@@ -79,8 +79,8 @@ def sample_of(path: Path) -> Sample:
     form = KINDS.get(path.suffix.lower())
     if form is None:
         raise SourceError(f"{path.name} is of no known format: {', '.join(KINDS)}.")
-    names = {"csv": _header, "json": _keys, "parquet": _schema_names}[form](path)
-    rows = FORMATS[form](path, _reading(tuple(name for name in map(key, names) if name)))
+    names = {"csv": names_of_csv, "json": _keys, "parquet": _schema_names}[form](path)
+    rows = FORMATS[form](path, plain_reading(tuple(name for name in map(key, names) if name)))
     batch = next(iter(rows.batches())).slice(0, SAMPLE_ROWS)
     spelled = {key(name): name for name in names}
     values: dict[str, list[str]] = {}
@@ -200,7 +200,8 @@ def _shown(text: str | None) -> str:
     return repr((text or "")[:LONGEST_EXAMPLE])
 
 
-def _reading(columns: tuple[str, ...]) -> Reading:
+def plain_reading(columns: tuple[str, ...]) -> Reading:
+    """How a file is read of which nothing is known but the names of its columns."""
     return Reading(
         columns=columns,
         names={name: name for name in columns},
@@ -213,7 +214,7 @@ def _reading(columns: tuple[str, ...]) -> Reading:
     )
 
 
-def _header(path: Path) -> list[str]:
+def names_of_csv(path: Path) -> list[str]:
     """Names in the first line of a CSV, cut where it makes the most of them."""
     kind = text_kind(path)
     with path.open("rb") as file:
@@ -223,7 +224,7 @@ def _header(path: Path) -> list[str]:
 
 
 def _keys(path: Path) -> list[str]:
-    rows = JSONRows(path, _reading(()))
+    rows = JSONRows(path, plain_reading(()))
     next(iter(rows.batches()))
     return list(rows.columns.ignored)
 
