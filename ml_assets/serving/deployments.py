@@ -96,6 +96,15 @@ class Deployments:
         self._named: OrderedDict[tuple[str, str], Live] = OrderedDict()
         self._loading = threading.Lock()
 
+    @property
+    def unanswered(self) -> list[str]:
+        """Problems that a client waits for: no version answers where one should.
+
+        One that has no champion yet is not waited for, as long as another problem answers.
+        """
+        waiting = [name for name in self.problems if name not in self.current]
+        return [name for name in waiting if name in self.failures or not self.current]
+
     def follow(self) -> list[Swap]:
         """Look at the registry once, and let new champions answer; what changed, or failed to."""
         swaps = (self._follow_one(problem) for problem in self.problems.values())

@@ -47,11 +47,9 @@ class Explaining:
         return json_response({"status": "alive"})
 
     async def ready(self, request: Request) -> Response:  # noqa: ARG002 - as every endpoint
-        """Say whether every problem has a version that answers, and what is wrong otherwise."""
+        """Say whether a version answers wherever one should, and what is wrong otherwise."""
         deployments = self._service.deployments
-        if waiting := [
-            name for name in deployments.problems if name not in deployments.current
-        ]:
+        if waiting := deployments.unanswered:
             return problem_json(
                 503,
                 f"No version answers yet for {', '.join(waiting)}.",
@@ -63,7 +61,12 @@ class Explaining:
             for name, watch in deployments.watches.items()
         }
         return json_response(
-            {"status": "ready", "failures": deployments.failures, "alerts": alerts}
+            {
+                "status": "ready",
+                "without_champion": sorted(deployments.problems.keys() - deployments.current),
+                "failures": deployments.failures,
+                "alerts": alerts,
+            }
         )
 
     async def metrics(self, request: Request) -> Response:  # noqa: ARG002 - as every endpoint

@@ -127,7 +127,14 @@ def _paths_of_the_service() -> Iterator[tuple[str, Schema]]:
     }
     yield "/", {"get": _index()}
     yield "/health", {"get": reading("Whether the process is alive", status, guarded=False)}
-    yield "/ready", {"get": reading("Whether every problem is answered", status, guarded=False)}
+    yield (
+        "/ready",
+        {
+            "get": reading(
+                "Whether a version answers wherever one should", status, guarded=False
+            )
+        },
+    )
     counted = reading("What was counted, for Prometheus")
     counted["responses"]["200"] = done(TEXT, "text/plain")
     yield "/metrics", {"get": counted}

@@ -33,7 +33,7 @@ def server_paths() -> Iterator[tuple[str, Schema]]:
     yield ROOT, {"get": _reading("What this server is", about)}
     live = _object(live={"type": "boolean"})
     yield f"{ROOT}/health/live", {"get": _reading("Whether the process is alive", live)}
-    ready = _reading("Whether every model can answer", READY)
+    ready = _reading("Whether a model answers wherever one should", READY)
     either = {"oneOf": [READY, REFUSAL]}
     ready["responses"]["503"] = {**done(either), "description": TITLES[503]}
     yield f"{ROOT}/health/ready", {"get": ready}

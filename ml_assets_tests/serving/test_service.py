@@ -4,9 +4,11 @@ import time
 
 import orjson
 import pytest
+from loans import LOANS
 
 from ml_assets.feedback import predictions_by_id
 from ml_assets.inference import load_predictor
+from ml_assets.serving.app import application
 from ml_assets.serving.keys import make_key, revoke_keys
 from ml_assets.serving.reading import Limits
 
@@ -171,6 +173,17 @@ class TestRefusals:
             assert_refused(client.post("/complaints/predict", json=rows[0]), 404, "no champion")
             assert_refused(client.get("/ready"), 503, "No version answers yet for complaints")
             assert client.get("/health").json() == {"status": "alive"}
+
+    def test_do_not_wait_for_a_problem_without_one_while_another_answers(
+        self, own_world, served
+    ):
+        app = application(own_world.home, [own_world.problem, LOANS], clock=own_world.clock)
+
+        with served(app) as client:
+            answer = client.get("/ready")
+
+        assert answer.status_code == 200
+        assert answer.json()["without_champion"] == ["loans"]
 
 
 class TestFeedback:

@@ -86,8 +86,12 @@ def test_no_entity_is_on_both_sides_of_the_split(problem, home, training_set):
     assert frame.groupby(problem.entity_id)["split"].nunique().max() == 1
 
 
-def test_the_stored_split_is_that_of_the_rule(problem, home, training_set):
+def test_the_stored_split_is_that_of_the_rule(problem, home, training_set, valid):
     frame = training_frame(problem, home, training_set, columns=[])
+    compared = contract_frame(problem, valid).set_index(problem.entity_id)
+    frame = frame.join(
+        compared[compared.columns.difference(frame.columns)], on=problem.entity_id
+    )
 
     assert assign_split(problem, frame).tolist() == frame["split"].tolist()
 

@@ -15,7 +15,7 @@ from ml_assets.registry.frozen import freeze, thaw
 from ml_assets.registry.retraining import ensure_model
 from ml_assets.training import Parent, train
 from ml_assets.training.encoders import column_transformer
-from ml_assets.training.rows import Rows
+from ml_assets.training.rows import Rows, fitting_part
 from ml_assets.training.wrappers import LocalModels, LogTarget
 
 RIDGE = {"ridge": {"kind": "ridge"}}
@@ -100,7 +100,7 @@ class TestCalibratingRows:
     def test_are_about_the_declared_share_of_the_validation_rows(self, parts):
         training_set, rows, _ = parts
 
-        calibrating = rows._part(rows._frame, calibrating=True)
+        calibrating = fitting_part(FLATS, rows.frame, calibrating=True)
 
         assert set(calibrating["split"]) == {"validation"}
         share = len(calibrating) / training_set.rows["validation"]
@@ -109,16 +109,16 @@ class TestCalibratingRows:
     def test_and_the_others_are_all_rows(self, parts):
         _, rows, _ = parts
 
-        two = [rows._part(rows._frame, calibrating=which) for which in (True, False)]
+        two = [fitting_part(FLATS, rows.frame, calibrating=which) for which in (True, False)]
 
         ids = [set(part["flat_id"]) for part in two]
         assert not ids[0] & ids[1]
-        assert len(ids[0] | ids[1]) == len(rows._frame)
+        assert len(ids[0] | ids[1]) == len(rows.frame)
 
     def test_never_move_the_model(self, parts, rng):
         """Other labels of the calibrating rows: the same model, and other intervals."""
         training_set, found, home = parts
-        calibrating = set(found._part(found._frame, calibrating=True)["flat_id"])
+        calibrating = set(fitting_part(FLATS, found.frame, calibrating=True)["flat_id"])
         rows = draw(1_500, np.random.default_rng(0))
         drawn = rows["flat_id"].isin(calibrating)
         rows.loc[drawn, "price_usd"] *= np.exp(rng.normal(size=drawn.sum()))
