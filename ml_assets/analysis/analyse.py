@@ -7,6 +7,7 @@ side by side. What it measures is in `analysis`; the functions that measure are 
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import sqlalchemy as sa
 
@@ -227,10 +228,16 @@ def _measured(problem: Problem, home: Home, version: ModelVersion) -> Evaluation
     return next((one for one in reversed(known) if one.champion == beside), None)
 
 
+@cache
+def analysis_code() -> str:
+    """Hash of the source that analyses; following it takes a second."""
+    return source_hash(analyse)
+
+
 def _code(problem: Problem, measured: Evaluation) -> str:
     """Hash of what is analysed, and of the code that does."""
     return fingerprint(
-        code=source_hash(analyse),
+        code=analysis_code(),
         with_shap=is_installed(),
         metrics=metrics_code(problem),
         champion=measured.champion,
