@@ -32,10 +32,12 @@ class JSONAnswer(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it whole where the connection takes it so, else as any other."""
         whole = scope.get("extensions", {}).get(WHOLE)
-        if whole is None or len(self.raw_headers) > PLAIN_HEADERS or not whole(self.body):
+        is_plain = self.status_code == OK and len(self.raw_headers) == PLAIN_HEADERS
+        if whole is None or not is_plain or not whole(self.body):
             await super().__call__(scope, receive, send)
 
 
+OK = 200
 PLAIN_HEADERS = 2
 """Those that `HEAD` has: an answer with more of them is sent as any other."""
 
@@ -65,7 +67,8 @@ class Connection(HttpToolsProtocol):
 
         def send(body: bytes) -> bool:
             if (
-                cycle.disconnected
+                cycle.scope["method"] == "HEAD"
+                or cycle.disconnected
                 or cycle.response_started
                 or not cycle.keep_alive
                 or self.flow.write_paused

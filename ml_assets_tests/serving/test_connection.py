@@ -142,16 +142,35 @@ def test_requests_that_wait_in_line_are_answered_in_their_order(address):
     assert found.count(BODY) == 3
 
 
-def test_an_answer_with_headers_of_its_own_keeps_them():
+def in_messages(answer):
+    """What an answer sends that must not be sent whole."""
     sent = []
 
     async def send(message):
         sent.append(message)
 
-    answer = JSONAnswer(b"{}", headers={"vary": "Accept"})
     asyncio.run(answer({"type": "http", "extensions": {WHOLE: pytest.fail}}, None, send))
+    return sent
+
+
+def test_an_answer_with_headers_of_its_own_keeps_them():
+    sent = in_messages(JSONAnswer(b"{}", headers={"vary": "Accept"}))
 
     assert (b"vary", b"Accept") in sent[0]["headers"]
+
+
+def test_an_answer_of_another_status_keeps_it():
+    assert in_messages(JSONAnswer(b"{}", status_code=503))[0]["status"] == 503
+
+
+def test_a_request_for_the_head_alone_is_sent_no_body(address):
+    head = asking("/whole").replace(b"POST", b"HEAD")
+
+    found = told(address, head + asking("/whole"))
+
+    assert found.count(b"HTTP/1.1 200 OK") == 2
+    assert found.count(BODY) == 1
+    assert found.endswith(BODY)
 
 
 def test_nobody_is_alone_where_the_connection_does_not_tell():
