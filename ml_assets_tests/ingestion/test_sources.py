@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from one_home import FLAT, NESTED
 from quick_homes import SOURCES, quick_homes
 
 from ml_assets.demo.homes_delivery import Week, deliver_week
@@ -28,30 +29,6 @@ from ml_assets.ingestion.shares import by_source, shares_of
 from ml_assets.ingestion.sources import mapped_sources
 from ml_assets.validation import admit
 
-FLAT = {
-    "room": 2,
-    "built_date": "1990-05",
-    "cooling_system": "Electric",
-    "heating_system": "heat pump",
-    "address": "15 Star Thistle, Irvine, CA 92604",
-    "price": "130000",
-    "garage_spaces": 2,
-    "area": "1200 sqft",
-}
-NESTED = {
-    "room": 2,
-    "built date": "1990 May",
-    "temprature system": {"cooler": "Electric", "heater": "heat pump"},
-    "address": {
-        "state": "CA",
-        "city": "Irvine",
-        "street": "15 Star Thistle",
-        "zip code": "92604",
-    },
-    "price": "130000",
-    "garage_spaces": 2,
-    "area": "130 m2",
-}
 MONDAY = 1_457_308_800
 """2016-03-07, in seconds since 1970."""
 

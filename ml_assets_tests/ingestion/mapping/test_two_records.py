@@ -4,36 +4,13 @@ import json
 
 import pytest
 from ads import given_of, mapping_of
+from one_home import FLAT, NESTED
 
 from ml_assets.errors import SourceError
 from ml_assets.ingestion.json_rows import JSONRows
 from ml_assets.ingestion.mapping import apply
 from ml_assets.ingestion.reading import Reading
 
-FLAT = {
-    "room": 2,
-    "built_date": "1990-05",
-    "cooling_system": "Electric",
-    "heating_system": "heat pump",
-    "address": "15 Star Thistle, Irvine, CA 92604",
-    "price": "130000",
-    "garage_spaces": 2,
-    "area": "1200 sqft",
-}
-NESTED = {
-    "room": 2,
-    "built date": "1990 May",
-    "temprature system": {"cooler": "Electric", "heater": "heat pump"},
-    "address": {
-        "state": "CA",
-        "city": "Irvine",
-        "street": "15 Star Thistle",
-        "zip code": "92604",
-    },
-    "price": "130000",
-    "garage_spaces": 2,
-    "area": "130 m2",
-}
 MAPPING = mapping_of(
     {
         "rooms": {"path": "room", "kind": "number"},
