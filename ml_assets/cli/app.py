@@ -115,6 +115,12 @@ def run(
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Fit a new model even when nothing has changed.")
     ] = False,
+    report: Annotated[
+        bool,
+        typer.Option(
+            "--report", help="Analyse the version that comes of it, and write its report."
+        ),
+    ] = False,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -128,7 +134,7 @@ def run(
     from ml_assets.cli.chain_report import print_outcome
     from ml_assets.storage import Home
 
-    asked = Asked(source=source, first=first, last=last, retrain=retrain)
+    asked = Asked(source=source, first=first, last=last, retrain=retrain, report=report)
     outcome = run_chain(problem, Home.open(home), asked, quiet=json)
     print_outcome(outcome, as_json=json)
     raise typer.Exit(outcome.exit_code)

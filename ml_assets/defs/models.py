@@ -11,7 +11,6 @@ import dagster as dg
 
 from ml_assets.defs import describe_models
 from ml_assets.defs.asking import REASON_TAG, RETRAINED_TAG, TRIGGER_TAG, WHO_TAG
-from ml_assets.defs.describe_analysis import analysed, reported
 from ml_assets.defs.events import Said
 from ml_assets.defs.feedback import brought_up
 from ml_assets.defs.jobs import refresh_job
@@ -138,11 +137,7 @@ def _metrics(declared: Declared) -> dg.AssetsDefinition:
         version = newest_model(problem, opened)
         done = evaluate(problem, opened, version, now=utc_now())
         context.log.info(describe_models.kpi_sentence(problem, done))
-        said = {
-            **describe_models.metrics(done),
-            **analysed(problem, opened, version, now=utc_now()),
-        }
-        return _made(describe_models.metrics_version(done), said)
+        return _made(describe_models.metrics_version(done), describe_models.metrics(done))
 
     return metrics
 
@@ -171,10 +166,7 @@ def _champion(declared: Declared) -> dg.AssetsDefinition:
         context.log.info(decision.message)
         return _made(
             describe_models.champion_version(problem, opened),
-            {
-                **describe_models.decision(decision),
-                **reported(problem, opened, decision.version),
-            },
+            describe_models.decision(decision),
         )
 
     return champion

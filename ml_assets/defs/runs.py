@@ -71,6 +71,7 @@ def run_here(
     *,
     home: Home,
     partitions: Sequence[str] = (),
+    assets: Sequence[dg.AssetKey] = (),
     tags: Mapping[str, str] | None = None,
     run_config: Mapping[str, object] | None = None,
 ) -> FinishedRun:
@@ -81,10 +82,13 @@ def run_here(
         job: Its name.
         home: Of the deployment; Dagster's own home is inside it.
         partitions: In order; the run covers the range from the first to the last.
+        assets: Those of the job that are made; without, all of them.
         tags: What is remembered about the run.
         run_config: Values of the steps' configuration.
     """
     found = definitions.resolve_job_def(job)
+    if assets:
+        found = found.get_subset(asset_selection=frozenset(assets))
     with instance_of(home.path) as instance:
         order = tell_of_locations(instance, found.partitions_def, partitions)
         return _executed(

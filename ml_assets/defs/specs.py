@@ -108,6 +108,14 @@ NOUNS: Mapping[str, Noun] = {
         parents=("metrics",),
         cut=None,
     ),
+    "analysis": Noun(
+        text="Everything there is to know about the model, for people: curves, slices, fairness, "
+        "importance, what would turn an answer. Comes after the release, which does not wait for it.",
+        stage="analysis",
+        kinds=frozenset({"numpy"}),
+        parents=("champion",),
+        cut=None,
+    ),
     "predictions": Noun(
         text="What the champion answers about rows that hold the contract, each under an id that "
         "takes feedback.",

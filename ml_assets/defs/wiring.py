@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ml_assets.defs.analysis import analysis_assets
 from ml_assets.defs.asking import SENSOR_SECONDS
 from ml_assets.defs.automation import automation
 from ml_assets.defs.checks import data_checks
@@ -32,6 +33,7 @@ def problem_definitions(
             *data_assets(declared),
             *feedback_assets(declared),
             *model_assets(declared),
+            *analysis_assets(declared),
             *predictions_assets(declared),
             *experiments_assets(declared),
         ],

@@ -62,7 +62,7 @@ def play_homes(home: Home, *, quiet: bool) -> HomesOutcome:
     told = {week.number: deliver_week(folder, week) for week in FIRST}
     first = run_chain(PROBLEM, home, Asked(source=folder), quiet=quiet)
     told[LATER.number] = deliver_week(folder, LATER)
-    second = run_chain(PROBLEM, home, Asked(), quiet=quiet)
+    second = run_chain(PROBLEM, home, Asked(report=True), quiet=quiet)
     looks = (_duplicates, _wrong_areas, _unknown_units, _broken_feed, _new_location)
     return HomesOutcome(
         first=first,

@@ -73,7 +73,7 @@ def run_demo(home: Home, *, quiet: bool) -> DemoOutcome:
     first = run_chain(PROBLEM, home, Asked(source=folder), quiet=quiet)
     at_first = evidence(problem, home, faults.AT_FIRST)
     delivery.deliver_later(folder)
-    second = run_chain(PROBLEM, home, Asked(), quiet=quiet)
+    second = run_chain(PROBLEM, home, Asked(report=True), quiet=quiet)
     later = evidence(problem, home, faults.LATER)
     with shown_progress(wanted=not quiet):
         loop = play_loop(problem, home)

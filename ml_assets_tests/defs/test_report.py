@@ -1,4 +1,4 @@
-"""What Dagster shows of an analysis: the pictures beside the metrics, the page beside the champion."""
+"""What Dagster shows of an analysis: its pictures, and the page with what was decided."""
 
 import base64
 import re
@@ -24,8 +24,8 @@ def shown(trained):
         )
 
 
-def test_metrics_show_the_pictures_of_the_report(shown):
-    said = shown("metrics")
+def test_the_analysis_shows_the_pictures_of_the_report(shown):
+    said = shown("analysis")
 
     drawn = {name: each.value for name, each in said.items() if name.startswith("picture_")}
     assert {"picture_roc", "picture_calibration", "picture_importance"} <= set(drawn)
@@ -35,9 +35,8 @@ def test_metrics_show_the_pictures_of_the_report(shown):
         assert len(markdown) < 70_000
 
 
-def test_the_champion_leads_to_the_report_with_its_decision(shown):
-    said = shown("champion")
+def test_it_leads_to_the_report_with_what_was_decided(shown):
+    page = Path(shown("analysis")["report"].value).read_text()
 
-    page = Path(said["report"].value).read_text()
     assert "<h2>Model card</h2>" in page
-    assert f"Release: {said['outcome'].value}" in page
+    assert f"Release: {shown('champion')['outcome'].value}" in page
