@@ -3,7 +3,6 @@
 The run itself is Dagster's. What is told afterwards is read from the lake and the stores.
 """
 
-import gc
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,8 +26,6 @@ REFUSED = 3
 
 WORST_SLICES = 5
 """Shown of a new model; all of them are in the console and in Dagster."""
-
-OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,8 +167,6 @@ def run_chain(problem_name: str, home: Home, asked: Asked, *, quiet: bool) -> Ou
     from ml_assets.defs.waiting import waiting
     from ml_assets.ingestion import fetch_sources, register_source
 
-    # Most of what a run makes lives as long as it does: looking for garbage costs 4 % of its time.
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     problem, started = problem_named(problem_name), time.monotonic()
     if asked.source is not None:
         register_source(problem, home, asked.source)
