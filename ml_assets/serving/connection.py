@@ -7,6 +7,7 @@ says byte for byte what it would have said in two messages.
 """
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -64,10 +65,15 @@ class Connection(HttpToolsProtocol):
 
     def _sender(self, cycle: RequestResponseCycle) -> Callable[[bytes], bool]:
         """What sends the whole answer of a request."""
+        # The request has the scope, which has this function: were it to hold the request, each
+        # would keep the other until Python looks for garbage, and all requests wait for that.
+        of = weakref.ref(cycle)
 
         def send(body: bytes) -> bool:
+            cycle = of()
             if (
-                cycle.scope["method"] == "HEAD"
+                cycle is None
+                or cycle.scope["method"] == "HEAD"
                 or cycle.disconnected
                 or cycle.response_started
                 or not cycle.keep_alive
