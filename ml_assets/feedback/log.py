@@ -97,6 +97,7 @@ VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 """The two bits that say which kind of UUID it is, and two random ones."""
 
 AT = LoggedPrediction._fields.index("at")
+COLUMNS = len(LoggedPrediction._fields)
 
 CARRIED = timedelta(minutes=1)
 """More of them in one call than a millisecond has ids for are counted as later; never so much."""
@@ -303,14 +304,11 @@ def write_predictions(
 def _insert_into_sqlite(connection: sa.Connection, rows: Sequence[LoggedPrediction]) -> None:
     """Insert rows by the driver: by way of SQLAlchemy, one takes four times as long."""
     stored = _stored_moment(connection.dialect)
-    columns: list[Iterable[object]] = list(zip(*rows, strict=True))
-    moments = {at: stored(at) for at in {row.at for row in rows}}
-    columns[AT] = [moments[row.at] for row in rows]
-    values = list(zip(*columns, strict=True))
     driver: Any = connection.connection.driver_connection
     for start in range(0, len(rows), ROWS_PER_INSERT):
-        some = values[start : start + ROWS_PER_INSERT]
-        statement, parameters = _sqlite_insertion(len(some)), tuple(chain(*some))
+        some = rows[start : start + ROWS_PER_INSERT]
+        statement, parameters = _sqlite_insertion(len(some)), list(chain.from_iterable(some))
+        parameters[AT::COLUMNS] = map(stored, parameters[AT::COLUMNS])
         try:
             driver.execute(statement, parameters)
         except sqlite3.Error as error:
@@ -328,7 +326,7 @@ def _stored_moment(dialect: sa.Dialect) -> Callable[[datetime], object]:
 @cache
 def _sqlite_insertion(rows: int) -> str:
     columns = ", ".join(LoggedPrediction._fields)
-    row = f"({', '.join('?' * len(LoggedPrediction._fields))})"
+    row = f"({', '.join('?' * COLUMNS)})"
     return f"insert into predictions ({columns}) values {', '.join([row] * rows)}"
 
 

@@ -7,8 +7,11 @@ says byte for byte what it would have said in two messages.
 """
 
 import asyncio
+import math
 import weakref
 from collections.abc import Callable
+from functools import cached_property
+from time import perf_counter
 from typing import Any
 
 from starlette.requests import Request
@@ -30,17 +33,23 @@ class JSONAnswer(Response):
 
     media_type = "application/json"
 
+    def __init__(self, body: bytes) -> None:
+        self.status_code = 200
+        self.background = None
+        self.body = body
+
+    @cached_property
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:  # type: ignore[override]
+        """Made when somebody asks for them, which few do."""
+        self.init_headers()
+        return self.__dict__["raw_headers"]  # type: ignore[no-any-return]
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it whole where the connection takes it so, else as any other."""
         whole = scope.get("extensions", {}).get(WHOLE)
-        is_plain = self.status_code == OK and len(self.raw_headers) == PLAIN_HEADERS
+        is_plain = "raw_headers" not in self.__dict__  # with more of them than `HEAD` has
         if whole is None or not is_plain or not whole(self.body):
             await super().__call__(scope, receive, send)
-
-
-OK = 200
-PLAIN_HEADERS = 2
-"""Those that `HEAD` has: an answer with more of them is sent as any other."""
 
 
 def is_alone(request: Request) -> bool:
@@ -49,8 +58,62 @@ def is_alone(request: Request) -> bool:
     return alone is not None and alone()
 
 
+NEVER = -math.inf
+
+AWAKE_SECONDS = 0.0003
+"""As long as it takes a client that has its answer to ask again at once."""
+
+
 class Connection(HttpToolsProtocol):
-    """One connection of a client."""
+    """One connection of a client.
+
+    A processor that has nothing to do sleeps, and waking takes a virtual one half as long as a
+    prediction. So between the requests of a client that asks again at once, and alone, the event
+    loop stays awake; it learns which client does from how long the last request was in coming.
+    """
+
+    _answered_at = NEVER
+    _asks_at_once = False
+    _is_looking = False
+
+    def data_received(self, data: bytes) -> None:
+        """Take in a request, or a part of one."""
+        if self._answered_at != NEVER:
+            self._asks_at_once = perf_counter() - self._answered_at < AWAKE_SECONDS
+            self._answered_at = NEVER
+        super().data_received(data)
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or wait for it."""
+        self._answered_at = perf_counter()
+        if self.pipeline or self.timeout_keep_alive_task is None:
+            super().on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
+        if self._asks_at_once and not self._is_looking:
+            self._look_again()
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Let the timer run: setting one for each answer takes longer than to look at the time."""
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Hang up if no request came for long enough."""
+        self.timeout_keep_alive_task = None
+        if self._answered_at == NEVER:
+            return  # one is under way, and its answer sets the timer
+        left = self._answered_at + self.timeout_keep_alive - perf_counter()
+        if left <= 0:
+            super().timeout_keep_alive_handler()
+        else:
+            handler = self.timeout_keep_alive_handler
+            self.timeout_keep_alive_task = self.loop.call_later(left, handler)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End, the timer as well."""
+        super().connection_lost(exc)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
 
     def on_headers_complete(self) -> None:
         """Begin a request, whose answer may be handed over whole."""
@@ -83,13 +146,19 @@ class Connection(HttpToolsProtocol):
             cycle.response_started = True
             cycle.waiting_for_100_continue = False
             head = HEAD % (self._usual(cycle.default_headers), len(body))
-            self.transport.write(head + body)
+            self.transport.write_whole(head + body)  # type: ignore[attr-defined]
             cycle.response_complete = True
             cycle.message_event.set()
             cycle.on_response()
             return True
 
         return send
+
+    def _look_again(self) -> None:
+        is_early = perf_counter() - self._answered_at < AWAKE_SECONDS
+        self._is_looking = is_early and len(self.tasks) <= 1
+        if self._is_looking:
+            self.loop.call_soon(self._look_again)
 
     def _usual(self, headers: list[tuple[bytes, bytes]]) -> bytes:
         """Headers of every answer, such as the time, as they go over the wire."""
@@ -116,6 +185,13 @@ class Gathering:
         if not self._parts:
             self._loop.call_soon(self._write_all)
         self._parts.append(part)
+
+    def write_whole(self, answer: bytes) -> None:
+        """Write it without waiting for more to come."""
+        if self._parts:
+            self.write(answer)
+        elif not self._transport.is_closing():
+            self._transport.write(answer)
 
     def close(self) -> None:
         """Write what there is, and close."""

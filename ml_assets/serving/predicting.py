@@ -1,8 +1,8 @@
 """Predict: rows in, answers out, and each of them in the log before the client has it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -81,8 +81,12 @@ async def answer(
     Raises:
         InvalidRows: If a row breaks a rule; what is odd about rows is counted in any case.
     """
-    made = partial(_answered, service, live, rows, exposed=exposed)
-    found, logged = made() if len(rows) <= AT_ONCE else await in_thread(made)
+    if len(rows) <= AT_ONCE:
+        found, logged = _answered(service, live, rows, exposed=exposed)
+        # Nobody needs to wait for what is only counted.
+        asyncio.get_running_loop().call_soon(_watch, live, found.answers)
+    else:
+        found, logged = await in_thread(_answered_and_watched, service, live, rows, exposed)
     await service.answers.write(write_predictions, logged, alone=alone)
     predictor = live.predictor
     service.telemetry.predictions.add(predictor.problem.name, predictor.version, by=len(rows))
@@ -92,8 +96,12 @@ async def answer(
 def _answered(
     service: Service, live: Live, rows: Rows, *, exposed: bool
 ) -> tuple[Answered, list[LoggedPrediction]]:
-    """Answers, and the same as the prediction log has them."""
-    answers = _watched(live, rows)
+    """Answers, and the same as the prediction log has them; what is odd about a refusal is counted."""
+    try:
+        answers = live.predictor.answers(rows)
+    except InvalidRows as refusal:
+        live.watch.add(len(rows), odd_in_refusal(live.known, refusal))
+        raise
     at = service.clock()
     found = Answered(answers, prediction_ids(at, len(rows)), at)
     predictor = live.predictor
@@ -105,14 +113,17 @@ def _answered(
     )
 
 
-def _watched(live: Live, rows: Rows) -> Answers:
-    try:
-        answers = live.predictor.answers(rows)
-    except InvalidRows as refusal:
-        live.watch.add(len(rows), odd_in_refusal(live.known, refusal))
-        raise
-    live.watch.add(len(rows), odd_in_answers(live.known, answers))
-    return answers
+def _answered_and_watched(
+    service: Service, live: Live, rows: Rows, exposed: bool
+) -> tuple[Answered, list[LoggedPrediction]]:
+    found = _answered(service, live, rows, exposed=exposed)
+    _watch(live, found[0].answers)
+    return found
+
+
+def _watch(live: Live, answers: Answers) -> None:
+    """Count what is odd about rows that were answered."""
+    live.watch.add(len(answers), odd_in_answers(live.known, answers))
 
 
 def json_response(body: object) -> Response:
