@@ -132,16 +132,8 @@ class GroupCommit:
         self._take_in(Submission(write, rows, future), self._commit_in_thread)
         return future
 
-    async def write(self, write: Write[T, R], rows: Sequence[T], *, alone: bool = False) -> R:
-        """As `submit`, for asyncio: returns once the rows are committed.
-
-        Args:
-            write: As for `submit`.
-            rows: As for `submit`.
-            alone: Nobody else is about to write, so there is no group to wait for.
-        """
-        if alone and (found := self._written_here(write, rows)) is not OCCUPIED:
-            return found
+    async def write(self, write: Write[T, R], rows: Sequence[T]) -> R:
+        """As `submit`, for asyncio: returns once the rows are committed."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         self._take_in(Submission(write, rows, future), self._committing_in(loop))
@@ -206,22 +198,27 @@ class GroupCommit:
         finally:
             self._using_at_once.release()
 
-    def _written_here(self, write: Write[T, R], rows: Sequence[T]) -> Any:
-        """Commit rows before anything else happens; `OCCUPIED` where that cannot be."""
+    def write_here(self, write: Write[T, R], rows: Sequence[T]) -> bool:
+        """Commit rows before anything else happens, for who knows that no others are coming.
+
+        Returns:
+            Whether they are committed. Where they are not, nothing was done; `submit` then says
+            what is wrong, if anything is.
+        """
         if self._waiting or len(rows) > ROWS_AT_ONCE:
-            return OCCUPIED
+            return False
         if self._at_once is None or not self._using_at_once.acquire(blocking=False):
-            return OCCUPIED
+            return False
         try:
             at_once = None if self._is_closed else self._at_once
-            found = at_once.write(partial(_alone, write, rows)) if at_once else OCCUPIED
+            found = at_once.write(lambda to: write(to, [rows])) if at_once else OCCUPIED
         except (sa.exc.SQLAlchemyError, MLAssetsError):
-            return OCCUPIED  # the thread says what is wrong
+            return False
         finally:
             self._using_at_once.release()
         if found is not OCCUPIED:
             self._count(len(rows))
-        return found
+        return found is not OCCUPIED
 
     def _answer_at_once(self, group: list[Submission]) -> None:
         assert self._at_once is not None  # noqa: S101 - otherwise nothing is committed here
@@ -286,11 +283,6 @@ class GroupCommit:
             return found
         with self._store.begin(durable=self._durable) as connection:
             return _written(group, connection)
-
-
-def _alone(write: Write[T, R], rows: Sequence[T], connection: sa.Connection) -> R:
-    (answer,) = write(connection, [rows])
-    return answer
 
 
 def _written(group: list[Submission], connection: sa.Connection) -> list[object]:

@@ -307,7 +307,8 @@ def _insert_into_sqlite(connection: sa.Connection, rows: Sequence[LoggedPredicti
     driver: Any = connection.connection.driver_connection
     for start in range(0, len(rows), ROWS_PER_INSERT):
         some = rows[start : start + ROWS_PER_INSERT]
-        statement, parameters = _sqlite_insertion(len(some)), list(chain.from_iterable(some))
+        statement = _sqlite_insertion(len(some))
+        parameters: list[Any] = list(chain.from_iterable(some))
         parameters[AT::COLUMNS] = map(stored, parameters[AT::COLUMNS])
         try:
             driver.execute(statement, parameters)

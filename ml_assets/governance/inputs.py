@@ -4,7 +4,7 @@ Reading the code says what a function mentions; changing a column in real rows s
 depends on, through every helper and every way around.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -31,25 +31,34 @@ def inputs_of_features(problem: Problem, rows: pd.DataFrame) -> Mapping[str, tup
     Returns:
         Feature to the columns whose change changed it in at least one row.
     """
-    features = build_features(problem, rows)
     order = np.random.default_rng(SEED).permutation(len(rows))
-    depends: dict[str, list[str]] = {str(name): [] for name in features}
+    depends: dict[str, list[str]] = {}
     step = max(1, ROWS_AT_ONCE // len(rows))
     for first in range(0, rows.shape[1], step):
         columns = list(rows.columns[first : first + step])
-        changed = build_features(problem, _shuffled(rows, columns, order))
-        for place, column in enumerate(columns):
-            part = changed.iloc[place * len(rows) : (place + 1) * len(rows)]
-            for name, found in depends.items():
-                if not part[name].set_axis(features.index).equals(features[name]):
+        features, *changed = _features_of(problem, [rows, *_shuffled(rows, columns, order)])
+        for column, others in zip(columns, changed, strict=True):
+            for name in features:
+                found = depends.setdefault(str(name), [])
+                if not others[name].equals(features[name]):
                     found.append(str(column))
     return {name: tuple(columns) for name, columns in depends.items()}
 
 
-def _shuffled(rows: pd.DataFrame, columns: Sequence[str], order: Order) -> pd.DataFrame:
-    """The rows once for each column, under each other, with that column of them shuffled."""
-    parts = [
-        rows.assign(**{column: rows[column].iloc[order].set_axis(rows.index)})
-        for column in columns
-    ]
-    return pd.concat(parts, ignore_index=True)
+def _shuffled(
+    rows: pd.DataFrame, columns: Sequence[str], order: Order
+) -> Iterator[pd.DataFrame]:
+    """The rows once for each column, with that column of them shuffled."""
+    for column in columns:
+        yield rows.assign(**{column: rows[column].iloc[order].set_axis(rows.index)})
+
+
+def _features_of(problem: Problem, frames: Sequence[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Features of frames of equal length.
+
+    Made in one call: where a feature depends on the rows beside it, all frames see the same ones.
+    """
+    features = build_features(problem, pd.concat(frames, ignore_index=True))
+    rows = len(frames[0])
+    for first in range(0, len(features), rows):
+        yield features.iloc[first : first + rows].reset_index(drop=True)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
@@ -23,6 +22,7 @@ from ml_assets.serving.following import followed
 from ml_assets.serving.giving_feedback import GivingFeedback
 from ml_assets.serving.inference_rest import ROOT, error_json, inference_routes
 from ml_assets.serving.keys import Role
+from ml_assets.serving.lone import Lone
 from ml_assets.serving.openapi import Describing
 from ml_assets.serving.overview import Overview
 from ml_assets.serving.predicting import Predicting
@@ -32,7 +32,6 @@ from ml_assets.serving.reporting import Reporting
 from ml_assets.serving.reviewing import Reviewing
 from ml_assets.serving.service import Handler, Service
 from ml_assets.serving.shared_counts import SharedCounts
-from ml_assets.serving.shortcut import Shortcut
 from ml_assets.serving.telemetry import Telemetry
 from ml_assets.serving.trying import Trying
 from ml_assets.storage import Home, Store
@@ -86,15 +85,12 @@ def application(
                 shared=SharedCounts(telemetry, counts),
             )
             app.router.routes.extend(routes(service))
-            app.state.predict = service.endpoint(
-                "predict", "predict", Predicting(service).predict
-            )
+            app.state.lone = Lone(Predicting(service).predict_at_once)
             async with followed(service), _over_grpc(service, grpc_address):
                 yield
 
     return Starlette(
         lifespan=lifespan,
-        middleware=[Middleware(Shortcut)],
         exception_handlers={HTTPException: _not_here, Exception: _failed},
     )
 

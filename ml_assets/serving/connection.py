@@ -1,62 +1,23 @@
-"""One connection: uvicorn's HTTP, but what is written in one turn of the event loop goes out at once.
+"""One connection: uvicorn's HTTP, with less waiting between a client and its answer.
 
-uvicorn writes the head of an answer and its body one after the other. Each is a packet that wakes the
-client, which for a short answer costs as much as working it out. An answer of JSON to a request that
-went well, which is nearly every one, is handed over whole (the extension `WHOLE` of the scope), and
-says byte for byte what it would have said in two messages.
+uvicorn writes the head of an answer and its body one after the other; each is a packet that wakes the
+client, so what is written in one turn of the event loop goes out at once. A lone request is answered
+before anything else is done, see `lone`, and the loop stays awake for the next one.
 """
 
 import asyncio
 import math
-import weakref
 from collections.abc import Callable
-from functools import cached_property
 from time import perf_counter
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-WHOLE = "ml_assets.whole"
-"""Extension of a scope: takes the body of an answer, and says whether it could be sent."""
-
-ALONE = "ml_assets.alone"
-"""Extension of a scope: says whether no other request is under way."""
+from ml_assets.serving.lone import MOST_BYTES, Lone, Request, problem_asked
 
 HEAD = b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\ncontent-type: application/json\r\n\r\n"
-
-
-class JSONAnswer(Response):
-    """An answer of JSON to a request that went well."""
-
-    media_type = "application/json"
-
-    def __init__(self, body: bytes) -> None:
-        self.status_code = 200
-        self.background = None
-        self.body = body
-
-    @cached_property
-    def raw_headers(self) -> list[tuple[bytes, bytes]]:  # type: ignore[override]
-        """Made when somebody asks for them, which few do."""
-        self.init_headers()
-        return self.__dict__["raw_headers"]  # type: ignore[no-any-return]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it whole where the connection takes it so, else as any other."""
-        whole = scope.get("extensions", {}).get(WHOLE)
-        is_plain = "raw_headers" not in self.__dict__  # with more of them than `HEAD` has
-        if whole is None or not is_plain or not whole(self.body):
-            await super().__call__(scope, receive, send)
-
-
-def is_alone(request: Request) -> bool:
-    """Whether no other request is under way, as far as the connection tells."""
-    alone = request.scope.get("extensions", {}).get(ALONE)
-    return alone is not None and alone()
-
+"""Of an answer, as uvicorn and Starlette write it."""
 
 NEVER = -math.inf
 
@@ -75,6 +36,8 @@ class Connection(HttpToolsProtocol):
     _answered_at = NEVER
     _asks_at_once = False
     _is_looking = False
+    _lone: Lone | None = None
+    _asked: Request | None = None
 
     def data_received(self, data: bytes) -> None:
         """Take in a request, or a part of one."""
@@ -93,6 +56,13 @@ class Connection(HttpToolsProtocol):
             self.flow.resume_reading()
         if self._asks_at_once and not self._is_looking:
             self._look_again()
+
+    def _look_again(self) -> None:
+        """Look for the next request time and again, as long as it may come at once."""
+        is_early = perf_counter() - self._answered_at < AWAKE_SECONDS
+        self._is_looking = is_early and len(self.tasks) <= 1
+        if self._is_looking:
+            self.loop.call_soon(self._look_again)
 
     def _unset_keepalive_if_required(self) -> None:
         """Let the timer run: setting one for each answer takes longer than to look at the time."""
@@ -116,57 +86,88 @@ class Connection(HttpToolsProtocol):
             self.timeout_keep_alive_task.cancel()
 
     def on_headers_complete(self) -> None:
-        """Begin a request, whose answer may be handed over whole."""
-        before = self.cycle
+        """Begin a request, unless it may be answered at once."""
+        self._asked = self._lone_request()
+        if self._asked is None:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take in a part of the body."""
+        if self._asked is None:
+            super().on_body(body)
+            return
+        self._asked.body.extend(body)
+        if len(self._asked.body) > MOST_BYTES:
+            self._go_on_as_usual()
+
+    def on_message_complete(self) -> None:
+        """Answer at once, or the way of all requests."""
+        if self._asked is not None:
+            with _OrAsUsual(self._go_on_as_usual) as attempt:
+                attempt.succeeded = self._answered_at_once(self._asked)
+            if attempt.succeeded:
+                self._asked = None
+                self.on_response_complete()
+                return
+        super().on_message_complete()
+
+    def _lone_request(self) -> Request | None:
+        """What may be answered at once: a lone request over a connection that goes on."""
+        if self._lone is None or self._lone.came_between(self) or self.tasks:
+            return None
+        problem = problem_asked(self.parser.get_method(), self.url)
+        is_plain = self.parser.should_keep_alive() and not self.parser.should_upgrade()
+        if problem is None or not is_plain or self.expect_100_continue:
+            return None
+        return Request(problem, self.headers, bytearray())
+
+    def _answered_at_once(self, request: Request) -> bool:
+        assert self._lone is not None  # noqa: S101 - or there would be no such request
+        answer = self._lone.answer(request)
+        if answer is not None:
+            self.transport.write_whole(self._with_head(answer))  # type: ignore[attr-defined]
+        return answer is not None
+
+    def _go_on_as_usual(self) -> None:
+        """Begin the request after all, with what came of it."""
+        asked, self._asked = self._asked, None
         super().on_headers_complete()
-        if self.cycle is not before:
-            own: Any = {WHOLE: self._sender(self.cycle), ALONE: self._is_alone}
-            self.scope["extensions"] = own
+        if asked is not None and asked.body:
+            super().on_body(bytes(asked.body))
 
-    def _is_alone(self) -> bool:
-        return len(self.tasks) == 1
-
-    def _sender(self, cycle: RequestResponseCycle) -> Callable[[bytes], bool]:
-        """What sends the whole answer of a request."""
-        # The request has the scope, which has this function: were it to hold the request, each
-        # would keep the other until Python looks for garbage, and all requests wait for that.
-        of = weakref.ref(cycle)
-
-        def send(body: bytes) -> bool:
-            cycle = of()
-            if (
-                cycle is None
-                or cycle.scope["method"] == "HEAD"
-                or cycle.disconnected
-                or cycle.response_started
-                or not cycle.keep_alive
-                or self.flow.write_paused
-            ):
-                return False
-            cycle.response_started = True
-            cycle.waiting_for_100_continue = False
-            head = HEAD % (self._usual(cycle.default_headers), len(body))
-            self.transport.write_whole(head + body)  # type: ignore[attr-defined]
-            cycle.response_complete = True
-            cycle.message_event.set()
-            cycle.on_response()
-            return True
-
-        return send
-
-    def _look_again(self) -> None:
-        is_early = perf_counter() - self._answered_at < AWAKE_SECONDS
-        self._is_looking = is_early and len(self.tasks) <= 1
-        if self._is_looking:
-            self.loop.call_soon(self._look_again)
-
-    def _usual(self, headers: list[tuple[bytes, bytes]]) -> bytes:
-        """Headers of every answer, such as the time, as they go over the wire."""
-        return b"".join([b"%b: %b\r\n" % header for header in headers])
+    def _with_head(self, body: bytes) -> bytes:
+        """An answer of JSON as it goes over the wire, with the headers of every answer."""
+        usual = b"".join(
+            [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+        )
+        return HEAD % (usual, len(body)) + body
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, with a transport that gathers what is written."""
         super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]
+        self._lone = getattr(getattr(self.app, "state", None), "lone", None)
+
+
+class _OrAsUsual:
+    """An attempt; without success the request goes the way of all, which says what is wrong."""
+
+    succeeded = False
+
+    def __init__(self, go_on: Callable[[], None]) -> None:
+        self._go_on = go_on
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if not self.succeeded:
+            self._go_on()
+        return isinstance(error, Exception)
 
 
 class Gathering:

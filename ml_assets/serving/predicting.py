@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ml_assets.errors import InvalidRows
+from ml_assets.errors import InvalidRows, MLAssetsError
 from ml_assets.feedback import (
     About,
     LoggedPrediction,
@@ -19,9 +20,17 @@ from ml_assets.feedback import (
 )
 from ml_assets.inference import Answers
 from ml_assets.inference.transposition import rows_of as rows_of_columns
-from ml_assets.serving.connection import JSONAnswer, is_alone
 from ml_assets.serving.deployments import Live
-from ml_assets.serving.reading import is_told, json_of, rows_of
+from ml_assets.serving.keys import require
+from ml_assets.serving.reading import (
+    JSON,
+    Headers,
+    declared_type,
+    header,
+    is_told,
+    json_of,
+    rows_of,
+)
 from ml_assets.serving.service import Service, in_thread
 from ml_assets.serving.watching import odd_in_answers, odd_in_refusal
 
@@ -45,17 +54,48 @@ class Predicting:
         with_features = is_asked and is_told(request, "features")
         body = await json_of(request, self._service.limits)
         rows = rows_of(body, self._service.limits, what="rows")
-        alone = is_alone(request)
-        found = await answer(self._service, live, rows, exposed=not is_trial, alone=alone)
-        about = {
-            "problem": live.predictor.problem.name,
-            "version": live.predictor.version,
-            "at": found.at,
-        }
+        found = await answer(self._service, live, rows, exposed=not is_trial)
         each = _each(found, with_features=with_features)
         if isinstance(body, list):
-            return json_response({**about, "predictions": each})
-        return json_response({**each[0], **about})
+            return json_response({**_about(live, found), "predictions": each})
+        return json_response({**each[0], **_about(live, found)})
+
+    def predict_at_once(self, problem: str, headers: Headers, body: bytes) -> bytes | None:
+        """Answer one row without waiting for anything.
+
+        Args:
+            problem: Whose champion is asked.
+            headers: Of the request.
+            body: One object, as JSON.
+
+        Returns:
+            The body of what `predict` would answer, committed; None where the request has to wait, or
+            is for many rows, or may be refused. Nothing was done then.
+        """
+        started, service = perf_counter(), self._service
+        try:
+            require(service.keys, header(headers, b"authorization"), "predict")
+            live = service.deployments.champion_of(problem)
+            row = orjson.loads(body)
+            if not isinstance(row, dict) or declared_type(headers) != JSON:
+                return None
+            found, logged = _logged(service, live, live.predictor.answers([row]), exposed=True)
+        except (MLAssetsError, orjson.JSONDecodeError):
+            return None
+        if not service.answers.write_here(write_predictions, logged):
+            return None
+        (each,) = _each(found, with_features=False)
+        answered = _as_json({**each, **_about(live, found)})
+        taken = perf_counter() - started
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._count_at_once, live, found.answers, taken)
+        return answered
+
+    def _count_at_once(self, live: Live, answers: Answers, seconds: float) -> None:
+        """Count what was answered at once; the client has its answer meanwhile."""
+        _watch(live, answers)
+        _count(self._service, live, answers)
+        self._service.count(live.predictor.problem.name, "predict", 200, seconds)
 
 
 class Answered(NamedTuple):
@@ -66,9 +106,7 @@ class Answered(NamedTuple):
     at: datetime
 
 
-async def answer(
-    service: Service, live: Live, rows: Rows, *, exposed: bool, alone: bool = False
-) -> Answered:
+async def answer(service: Service, live: Live, rows: Rows, *, exposed: bool) -> Answered:
     """Answer rows, many of them in a thread, and have every answer in the prediction log.
 
     Args:
@@ -76,7 +114,6 @@ async def answer(
         live: The version that answers.
         rows: As they were sent.
         exposed: Whether somebody sees the answers.
-        alone: Whether no other request is under way, whose answers might be committed with these.
 
     Raises:
         InvalidRows: If a row breaks a rule; what is odd about rows is counted in any case.
@@ -87,10 +124,14 @@ async def answer(
         asyncio.get_running_loop().call_soon(_watch, live, found.answers)
     else:
         found, logged = await in_thread(_answered_and_watched, service, live, rows, exposed)
-    await service.answers.write(write_predictions, logged, alone=alone)
-    predictor = live.predictor
-    service.telemetry.predictions.add(predictor.problem.name, predictor.version, by=len(rows))
+    await service.answers.write(write_predictions, logged)
+    _count(service, live, found.answers)
     return found
+
+
+def _count(service: Service, live: Live, answers: Answers) -> None:
+    predictor, by = live.predictor, len(answers)
+    service.telemetry.predictions.add(predictor.problem.name, predictor.version, by=by)
 
 
 def _answered(
@@ -102,8 +143,15 @@ def _answered(
     except InvalidRows as refusal:
         live.watch.add(len(rows), odd_in_refusal(live.known, refusal))
         raise
+    return _logged(service, live, answers, exposed=exposed)
+
+
+def _logged(
+    service: Service, live: Live, answers: Answers, *, exposed: bool
+) -> tuple[Answered, list[LoggedPrediction]]:
+    """Answers with their ids, and the same as the prediction log has them."""
     at = service.clock()
-    found = Answered(answers, prediction_ids(at, len(rows)), at)
+    found = Answered(answers, prediction_ids(at, len(answers)), at)
     predictor = live.predictor
     about = About(predictor.problem.name, predictor.version, at, exposed)
     # What the contract read, since training and checks read the log by the contract.
@@ -128,7 +176,21 @@ def _watch(live: Live, answers: Answers) -> None:
 
 def json_response(body: object) -> Response:
     """Answer with JSON; times in UTC, to the microsecond."""
-    return JSONAnswer(orjson.dumps(body, option=orjson.OPT_UTC_Z))
+    return Response(_as_json(body), media_type=JSON)
+
+
+def _as_json(body: object) -> bytes:
+    return orjson.dumps(body, option=orjson.OPT_UTC_Z)
+
+
+def _about(live: Live, answered: Answered) -> dict[str, Any]:
+    """What is the same for all answers to a request."""
+    predictor = live.predictor
+    return {
+        "problem": predictor.problem.name,
+        "version": predictor.version,
+        "at": answered.at,
+    }
 
 
 def _each(answered: Answered, *, with_features: bool) -> list[dict[str, Any]]:

@@ -10,6 +10,9 @@ from ml_assets.errors import RequestRefused
 
 JSON = "application/json"
 
+Headers = Sequence[tuple[bytes, bytes]]
+"""Of a request; names in lower case."""
+
 
 class Limits(NamedTuple):
     """How much one request may ask for."""
@@ -25,8 +28,7 @@ async def json_of(request: Request, limits: Limits) -> Any:
     Raises:
         RequestRefused: If it is too large, or not JSON.
     """
-    declared = _declared(request).partition(";")[0].strip().lower()
-    if declared != JSON:
+    if (declared := declared_type(request.scope["headers"])) != JSON:
         raise RequestRefused(415, f"The body is {declared}; send {JSON}.")
     try:
         return orjson.loads(await body_of(request, limits))
@@ -41,7 +43,7 @@ async def body_of(request: Request, limits: Limits) -> bytes:
         RequestRefused: If it is too large.
     """
     most = limits.body_bytes
-    declared = header(request, b"content-length") or ""
+    declared = header(request.scope["headers"], b"content-length") or ""
     if declared.isdigit() and int(declared) > most:
         raise _too_large(most)
     parts: list[bytes] = []
@@ -59,24 +61,24 @@ async def body_of(request: Request, limits: Limits) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _declared(request: Request) -> str:
+def declared_type(headers: Headers) -> str:
     """What a body says it is; one that says nothing is JSON, unless a browser sent it.
 
     A page of a stranger may send what it likes to this machine as long as it does not say JSON:
     for that a browser asks the service first, which allows it to nobody.
     """
-    given = header(request, b"content-type")
+    given = header(headers, b"content-type")
     if given is None:
-        return JSON if header(request, b"sec-fetch-site") is None else "of no type"
-    return given
+        return JSON if header(headers, b"sec-fetch-site") is None else "of no type"
+    return given.partition(";")[0].strip().lower()
 
 
-def header(request: Request, name: bytes) -> str | None:
+def header(headers: Headers, name: bytes) -> str | None:
     """A header of a request, its name in lower case; None where it was not sent.
 
     Looks it up where Starlette would first make a mapping of them all.
     """
-    for each, value in request.scope["headers"]:
+    for each, value in headers:
         if each == name:
             return str(value, "latin-1")
     return None

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import NamedTuple
 
 import uvicorn
+from starlette.applications import Starlette
 
 from ml_assets.errors import MLAssetsError
 from ml_assets.problem import Problem, problem_named, problems
@@ -111,7 +112,12 @@ def work(settings: Settings, listener: socket.socket, *, counts: Path | None = N
         counts=counts,
         grpc_address=settings.grpc_address,
     )
-    config = uvicorn.Config(
+    _Server(config_of(app)).run(sockets=[listener])
+
+
+def config_of(app: Starlette) -> uvicorn.Config:
+    """How uvicorn serves the application."""
+    return uvicorn.Config(
         app,
         http=Connection,
         ws="none",
@@ -124,7 +130,6 @@ def work(settings: Settings, listener: socket.socket, *, counts: Path | None = N
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
-    _Server(config).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):

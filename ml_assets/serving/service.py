@@ -15,7 +15,6 @@ from ml_assets.feedback import GroupCommit
 from ml_assets.problem import Problem
 from ml_assets.serving.deployments import Deployments, Live
 from ml_assets.serving.keys import Key, Role, require, require_own_host
-from ml_assets.serving.patience import within
 from ml_assets.serving.reading import Limits
 from ml_assets.serving.refusals import STORE_FAILED, refusal
 from ml_assets.serving.shared_counts import SharedCounts
@@ -138,7 +137,8 @@ class Service:
                 require(self.keys, request.headers.get("authorization"), role)
             if role in ("review", "admin") and self.keys is None:
                 require_own_host(request.headers.get("host"))
-            return await within(self.limits.seconds, handler(request))
+            async with asyncio.timeout(self.limits.seconds):
+                return await handler(request)
         except TimeoutError:
             return refuse(self.too_late())
         except (MLAssetsError, *STORE_FAILED) as error:

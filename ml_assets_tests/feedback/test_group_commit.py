@@ -478,58 +478,62 @@ def test_keeps_every_acknowledged_answer_when_killed(callers, problem, home, tmp
         assert connection.exec_driver_sql("pragma integrity_check").scalar() == "ok"
 
 
-class TestAloneAnswers:
+class TestAnswersWrittenHere:
     """Nobody else asks, so a commit need not wait for a group."""
+
+    @pytest.fixture
+    def store(self, home):
+        """SQLite: a commit to Postgres waits for another process."""
+        home.store.ensure(predictions)
+        return home.store
 
     @pytest.fixture
     def writer(self, store):
         with GroupCommit(store, durable=False) as writer:
             yield writer
 
-    def test_are_in_the_store_before_the_event_loop_does_anything_else(
-        self, home, answered, now
-    ):
-        home.store.ensure(predictions)
+    def test_are_in_the_store_before_anything_else_happens(self, store, writer, answered, now):
         (answer,) = answered(1, at=now)
 
-        with GroupCommit(home.store, durable=False) as writer:
-            asked = writer.write(write_predictions, [answer], alone=True)
-            with pytest.raises(StopIteration):
-                asked.send(None)
-
-        assert written(home.store) == {answer.id}
-
-    def test_wait_their_turn_where_somebody_else_writes(self, store, writer, answered, now):
-        (answer,) = answered(1, at=now)
-
-        async def ask():
-            asking = asyncio.ensure_future(
-                writer.write(write_predictions, [answer], alone=True)
-            )
-            await asyncio.sleep(0.05)
-            return asking
-
-        async def held():
-            with store.begin() as connection:
-                connection.execute(sa.delete(predictions).where(predictions.c.id == "nobody's"))
-                asking = await ask()
-                waited = not asking.done()
-            await asking
-            return waited
-
-        assert asyncio.run(held()), "it did not wait"
+        assert writer.write_here(write_predictions, [answer])
         assert written(store) == {answer.id}
 
-    def test_are_told_what_is_wrong_with_their_rows(self, writer, answered, now):
+    def test_are_left_to_the_group_where_somebody_else_writes(
+        self, store, writer, answered, now
+    ):
+        with store.begin() as connection:
+            connection.execute(sa.delete(predictions).where(predictions.c.id == "nobody's"))
+
+            assert not writer.write_here(write_predictions, answered(1, at=now))
+        assert written(store) == set()
+
+    def test_are_left_to_the_group_where_something_is_wrong_with_them(
+        self, writer, answered, now
+    ):
         (answer,) = answered(1, at=now)
-        unnamed = answer._replace(problem=None)
 
-        with pytest.raises(sa.exc.IntegrityError):
-            asyncio.run(writer.write(write_predictions, [unnamed], alone=True))
+        assert not writer.write_here(write_predictions, [answer._replace(problem=None)])
+        assert writer.write_here(write_predictions, [answer]), "nothing is held up"
 
-    def test_are_refused_once_the_writer_is_closed(self, store, answered, now):
+    def test_are_not_written_behind_those_that_wait_already(self, store, writer, answered, now):
+        first, second = answered(2, at=now)
+
+        async def ask():
+            waiting = asyncio.ensure_future(writer.write(write_predictions, [first]))
+            await asyncio.sleep(0)
+            here = writer.write_here(write_predictions, [second])
+            await waiting
+            return here
+
+        assert not asyncio.run(ask())
+        assert written(store) == {first.id}
+
+    def test_are_not_written_once_the_writer_is_closed(self, store, answered, now):
         writer = GroupCommit(store, durable=False)
         writer.close()
 
-        with pytest.raises(StorageError, match="closed"):
-            asyncio.run(writer.write(write_predictions, answered(1, at=now), alone=True))
+        assert not writer.write_here(write_predictions, answered(1, at=now))
+
+    def test_that_must_reach_the_disk_are_left_to_the_thread(self, store, answered, now):
+        with GroupCommit(store, durable=True) as writer:
+            assert not writer.write_here(write_predictions, answered(1, at=now))

@@ -32,6 +32,7 @@ from ml_assets.registry.releases import add_release
 from ml_assets.registry.retraining import ensure_model
 from ml_assets.registry.versions import ModelVersion, register
 from ml_assets.serving.app import application
+from ml_assets.serving.server import config_of
 from ml_assets.storage import Home
 from ml_assets.training.encoders import column_transformer
 from ml_assets.validation import hold_to_contract
@@ -110,9 +111,7 @@ class World:
 def running(app):
     """The address of a server that runs while the block does."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=5)
-    )
+    server = uvicorn.Server(config_of(app))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

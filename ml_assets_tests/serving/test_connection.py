@@ -1,4 +1,4 @@
-"""What a connection writes in one turn of the event loop goes out at once, and nothing is lost."""
+"""A connection answers lone requests at once, others as uvicorn does, and nothing is lost."""
 
 import asyncio
 import re
@@ -8,8 +8,10 @@ import time
 
 import pytest
 import uvicorn
+from starlette.responses import Response
 
-from ml_assets.serving.connection import WHOLE, Connection, Gathering, JSONAnswer, is_alone
+from ml_assets.serving.connection import Connection, Gathering
+from ml_assets.serving.lone import MOST_BYTES, Lone
 
 
 class Wire:
@@ -81,100 +83,203 @@ def test_nothing_is_sent_to_a_client_that_is_gone(sent_by):
 
 
 BODY = b'{"a": 1}'
+KEEP_ALIVE_SECONDS = 1
 
 
-async def as_json(scope, receive, send):
-    """Answers whole, or in two messages where the path says so."""
-    assert scope["type"] == "http"
-    if scope["path"] == "/ordinary":
-        scope["extensions"].pop(WHOLE)
-    await JSONAnswer(BODY)(scope, receive, send)
+class App:
+    """Answers whatever it is asked, and says how; or at once, but for bodies that say not to."""
+
+    def __init__(self):
+        self.state = self
+        self.lone = Lone(self.at_once)
+        self.seen = []
+
+    def at_once(self, problem, headers, body):
+        self.seen.append((problem, dict(headers)[b"host"], body))
+        if body == b"broken":
+            raise ZeroDivisionError
+        return None if body == b"later" else BODY
+
+    async def __call__(self, scope, receive, send):
+        body = (await receive())["body"]
+        if body == b"slow":
+            await asyncio.sleep(0.3)
+        usual = BODY[:-1] + b', "usual": "' + body + b'"}'
+        await Response(usual, media_type="application/json")(scope, receive, send)
 
 
-@pytest.fixture(scope="module")
-def address():
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        as_json, http=Connection, log_level="critical", lifespan="off", proxy_headers=False
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield listener.getsockname()
-    server.should_exit = True
-    thread.join()
-    listener.close()
+@pytest.fixture
+def app():
+    return App()
 
 
-def told(address, *requests):
-    """Everything that the server says to some requests of one connection, but for the time."""
-    found = b""
+@pytest.fixture
+def address(app):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(
+            app,
+            http=Connection,
+            log_level="critical",
+            lifespan="off",
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield listener.getsockname()
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def client(address):
     with socket.create_connection(address, timeout=5) as client:
-        client.sendall(b"".join(requests))
-        while found.count(BODY) < len(requests):
-            part = client.recv(65536)
-            assert part, found
-            found += part
-    return re.sub(rb"date: [^\r]*", b"date: now", found)
+        yield client
 
 
-def asking(path, *headers):
-    lines = [f"POST {path} HTTP/1.1", "Host: here", "Content-Length: 0", *headers]
-    return "\r\n".join([*lines, "", ""]).encode()
+def asking(body=b"", *headers, path="/complaints/predict", method="POST", length=None):
+    lines = [f"{method} {path} HTTP/1.1", "Host: here"]
+    lines += [f"Content-Length: {len(body) if length is None else length}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-@pytest.mark.parametrize("headers", [(), ("Connection: close",)])
-def test_an_answer_that_is_sent_whole_says_what_one_in_two_messages_says(address, headers):
-    whole = told(address, asking("/whole", *headers))
+def answers(client, count):
+    """So many answers: head without the time, and body of each."""
+    found, wire = [], client.makefile("rb")
+    for _ in range(count):
+        head = b"".join(iter(wire.readline, b"\r\n"))
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n"), head
+        length = int(re.search(rb"(?i)content-length: (\d+)", head)[1])
+        head = re.sub(rb"date: [^\r]*|content-length: \d+", b"", head)
+        found.append((head, wire.read(length)))
+    return found
 
-    assert sorted(whole.split(b"\r\n")) == sorted(
-        told(address, asking("/ordinary", *headers)).split(b"\r\n")
+
+def bodies(client, *requests):
+    """Ask one after the other; the bodies of the answers."""
+    found = []
+    for request in requests:
+        client.sendall(request)
+        found += [body for _, body in answers(client, 1)]
+    return found
+
+
+def usual(said=b""):
+    return BODY[:-1] + b', "usual": "' + said + b'"}'
+
+
+class TestLoneRequests:
+    def test_are_answered_at_once_but_the_first(self, client, app):
+        assert bodies(client, *[asking(b"x")] * 3) == [usual(b"x"), BODY, BODY]
+        assert app.seen == [("complaints", b"here", b"x")] * 2
+
+    def test_have_the_head_of_any_answer(self, client):
+        client.sendall(asking())
+        (first,) = answers(client, 1)
+        client.sendall(asking())
+        (second,) = answers(client, 1)
+
+        assert sorted(first[0].split(b"\r\n")) == sorted(second[0].split(b"\r\n"))
+        assert (first[1], second[1]) == (usual(), BODY)
+
+    def test_go_the_usual_way_where_they_cannot_be_answered_at_once(self, client):
+        later = asking(b"later")
+
+        assert bodies(client, asking(), later, asking(), later) == [
+            usual(),
+            usual(b"later"),
+            BODY,
+            usual(b"later"),
+        ]
+
+    def test_go_the_usual_way_where_answering_at_once_fails(self, client):
+        assert bodies(client, asking(), asking(b"broken")) == [usual(), usual(b"broken")]
+
+    @pytest.mark.parametrize(
+        "request_",
+        [
+            asking(method="PUT"),
+            asking(path="/complaints/predict?trial"),
+            asking(path="/complaints/versions/1.0.0/predict"),
+            asking(path="/complaints/feedback"),
+            asking(path="/complaints/predict/"),
+            asking(path="//predict"),
+            asking(path="/predict"),
+            asking(b"", "Connection: close"),
+            asking(b"x" * (MOST_BYTES + 1)),
+        ],
+        ids=[
+            "put",
+            "query",
+            "version",
+            "feedback",
+            "slash",
+            "empty",
+            "short",
+            "close",
+            "large",
+        ],
     )
-    assert whole.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert whole.endswith(b"\r\n\r\n" + BODY)
+    def test_are_for_the_champion_and_one_row_and_nothing_else(self, client, app, request_):
+        assert bodies(client, asking(), request_)[1].startswith(usual()[:-2])
+        assert app.seen == []
+
+    def test_may_come_in_pieces(self, client):
+        whole = asking(b"abc")
+        bodies(client, whole)
+        for piece in (whole[:20], whole[20:-2], whole[-2:]):
+            client.sendall(piece)
+            time.sleep(0.02)
+
+        assert [body for _, body in answers(client, 1)] == [BODY]
+
+    def test_that_came_together_are_answered_in_their_order(self, client):
+        bodies(client, asking())
+        client.sendall(asking(b"a") + asking(b"later") + asking(b"b") + asking(b"c"))
+
+        found = [body for _, body in answers(client, 4)]
+        assert found == [BODY, usual(b"later"), usual(b"b"), usual(b"c")]
+
+    def test_are_none_while_another_is_under_way(self, address, client):
+        with socket.create_connection(address, timeout=5) as other:
+            bodies(other, asking())
+            client.sendall(asking(b"slow"))
+            time.sleep(0.1)
+            assert bodies(other, asking(b"x"), asking(b"x")) == [usual(b"x")] * 2
+            assert [body for _, body in answers(client, 1)] == [usual(b"slow")]
+            assert bodies(other, asking(b"x")) == [BODY]
+
+    def test_are_none_where_somebody_elses_came_between(self, address, client):
+        with socket.create_connection(address, timeout=5) as other:
+            for _ in range(3):
+                assert bodies(other, asking()) == bodies(client, asking()) == [usual()]
 
 
-def test_requests_that_wait_in_line_are_answered_in_their_order(address):
-    found = told(address, asking("/whole"), asking("/ordinary"), asking("/whole"))
+class TestASilentConnection:
+    def test_is_closed_after_a_while_that_begins_with_the_last_answer(self, client):
+        bodies(client, asking())
+        time.sleep(0.6 * KEEP_ALIVE_SECONDS)
+        bodies(client, asking(), asking(path="/complaints/feedback"))
+        answered = time.monotonic()
 
-    assert found.count(BODY) == 3
+        assert client.recv(1) == b"", "something came"
+        assert 0.9 < (time.monotonic() - answered) / KEEP_ALIVE_SECONDS < 2
 
+    def test_is_not_closed_while_a_request_is_worked_on(self, client):
+        bodies(client, asking())
+        time.sleep(0.85 * KEEP_ALIVE_SECONDS)
 
-def in_messages(answer):
-    """What an answer sends that must not be sent whole."""
-    sent = []
-
-    async def send(message):
-        sent.append(message)
-
-    asyncio.run(answer({"type": "http", "extensions": {WHOLE: pytest.fail}}, None, send))
-    return sent
-
-
-def test_an_answer_with_headers_of_its_own_keeps_them():
-    sent = in_messages(JSONAnswer(b"{}", headers={"vary": "Accept"}))
-
-    assert (b"vary", b"Accept") in sent[0]["headers"]
+        assert bodies(client, asking(b"slow", path="/complaints/feedback")) == [usual(b"slow")]
 
 
-def test_an_answer_of_another_status_keeps_it():
-    assert in_messages(JSONAnswer(b"{}", status_code=503))[0]["status"] == 503
+def test_the_loop_sleeps_between_the_requests_of_a_client_that_takes_its_time(client):
+    for _ in range(5):
+        bodies(client, asking())
+        time.sleep(0.02)
+    before = time.process_time()
+    time.sleep(0.5)
 
-
-def test_a_request_for_the_head_alone_is_sent_no_body(address):
-    head = asking("/whole").replace(b"POST", b"HEAD")
-
-    found = told(address, head + asking("/whole"))
-
-    assert found.count(b"HTTP/1.1 200 OK") == 2
-    assert found.count(BODY) == 1
-    assert found.endswith(BODY)
-
-
-def test_nobody_is_alone_where_the_connection_does_not_tell():
-    class Asked:
-        scope = {"type": "http"}  # noqa: RUF012 - as Starlette's
-
-    assert is_alone(Asked()) is False
+    assert time.process_time() - before < 0.1

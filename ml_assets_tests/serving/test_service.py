@@ -1,5 +1,6 @@
 """The prediction service, asked as a client asks it."""
 
+import re
 import time
 
 import orjson
@@ -51,6 +52,22 @@ class TestPredict:
 
         found = [each["prediction"] for each in answer["predictions"]]
         assert found == pytest.approx([each.value for each in model.predict(rows * 3)])
+
+    def test_answers_a_lone_row_as_one_among_many(self, client, rows):
+        alone = [client.post("/complaints/predict", json=row) for row in rows]
+        together = client.post("/complaints/predict", json=rows).json()["predictions"]
+
+        assert {each.headers["content-type"] for each in alone} == {"application/json"}
+        kept = [each.json() for each in alone]
+        assert len({each.pop("id") for each in kept}) == len(rows)
+        assert {(each.pop("problem"), each.pop("at")) for each in kept} == {
+            ("complaints", "2026-11-20T08:00:00Z")
+        }
+        versions = {each.pop("version") for each in kept}
+        assert len(versions) == 1
+        for each, other in zip(kept, together, strict=True):
+            other.pop("id")
+            assert each == other | {"prediction": pytest.approx(other["prediction"])}
 
     def test_answers_no_rows(self, client):
         assert client.post("/complaints/predict", json=[]).json()["predictions"] == []
@@ -347,6 +364,19 @@ class TestKeys:
 
 
 class TestMetrics:
+    def test_count_what_was_answered_at_once_and_refused_at_once_like_all_else(
+        self, own_client, rows
+    ):
+        for row in (*rows[:3], rows[0] | {"state": "Nowhere"}, *rows[:2]):
+            own_client.post("/complaints/predict", json=row)
+
+        text = own_client.get("/metrics").text
+
+        assert 'requests_total{problem="complaints",route="predict",status="200"} 5' in text
+        assert 'requests_total{problem="complaints",route="predict",status="422"} 1' in text
+        assert re.search(r'predictions_total\{problem="complaints",version="[^"]*"\} 5\n', text)
+        assert 'column="state",kind="broken_rule"} 1' in text
+
     def test_count_requests_rows_and_seconds(self, own_client, rows):
         own_client.post("/complaints/predict", json=rows[:3])
         own_client.post("/complaints/predict", content=b"{")
