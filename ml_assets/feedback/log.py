@@ -13,7 +13,6 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import chain, repeat
@@ -184,7 +183,7 @@ def logged_predictions(
     ids: Sequence[str],
     *,
     asked: Iterable[Mapping[str, object]],
-    kept: AbstractSet[str],
+    kept: frozenset[str],
     about: About,
 ) -> list[LoggedPrediction]:
     """Answers as the log has them.
@@ -220,14 +219,14 @@ def logged_predictions(
     )
 
 
-def input_text(row: Mapping[str, object], kept: AbstractSet[str]) -> str:
+def input_text(row: Mapping[str, object], kept: frozenset[str]) -> str:
     """The part of a requested row that is logged, as JSON.
 
     Example:
-        >>> input_text({"state": "CA", "zip_code": "94016"}, kept={"state"})
+        >>> input_text({"state": "CA", "zip_code": "94016"}, kept=frozenset({"state"}))
         '{"state":"CA"}'
     """
-    shown = row if row.keys() <= kept else {name: row[name] for name in row if name in kept}
+    shown = row if kept.issuperset(row) else {name: row[name] for name in row if name in kept}
     try:
         return orjson.dumps(shown, default=_plain).decode()
     except TypeError:  # half a character, or a number beyond 64 bits
@@ -309,7 +308,8 @@ def _insert_into_sqlite(connection: sa.Connection, rows: Sequence[LoggedPredicti
         some = rows[start : start + ROWS_PER_INSERT]
         statement = _sqlite_insertion(len(some))
         parameters: list[Any] = list(chain.from_iterable(some))
-        parameters[AT::COLUMNS] = map(stored, parameters[AT::COLUMNS])
+        moments = {at: stored(at) for at in set(parameters[AT::COLUMNS])}
+        parameters[AT::COLUMNS] = map(moments.__getitem__, parameters[AT::COLUMNS])
         try:
             driver.execute(statement, parameters)
         except sqlite3.Error as error:

@@ -79,9 +79,11 @@ class InputColumn(NamedTuple):
         there = [value for value in found if value is not None]
         if UNREADABLE in there or (self.is_required and len(there) < len(found)):
             raise ValueError(self.name)
+        cell: dict[str, Any] = {}
         for _, holds, _ in self.rules:
-            if any(holds({self.name: value}) is False for value in there):
-                raise ValueError(self.name)
+            for cell[self.name] in there:
+                if holds(cell) is False:
+                    raise ValueError(self.name)
         return found
 
 
@@ -122,7 +124,7 @@ class Inputs:
     """
 
     def __init__(self, problem: Problem) -> None:
-        self._every = problem.fields.keys()
+        self._every = frozenset(problem.fields)
         self._problem = replace(problem, contract=InputContract(problem))  # type: ignore[arg-type]
         self.columns = tuple(self._problem.fields)
         self.not_direct: str | None = None
@@ -168,7 +170,7 @@ class Inputs:
     def hold_one(self, row: Mapping[str, Any]) -> Held:
         """Read one row, and say which rules it breaks."""
         found = self._directly(row)
-        if row.keys() <= self._every:
+        if self._every.issuperset(row):
             return found
         unknown = map(self._unknown, sorted(row.keys() - self._every, key=str))
         return Held(found.row, (*unknown, *found.broken))
@@ -237,7 +239,7 @@ class Inputs:
 
     def _flawless(self, rows: Sequence[Mapping[str, Any]]) -> Columns | None:
         """Read rows column by column; None where one is broken, or may be, and is looked at alone."""
-        if self.not_direct is not None or not all(row.keys() <= self._every for row in rows):
+        if self.not_direct is not None or not all(map(self._every.issuperset, rows)):
             return None
         try:
             found = {column.name: column.read_all(rows) for column in self._readers}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -122,9 +123,13 @@ async def answer(service: Service, live: Live, rows: Rows, *, exposed: bool) -> 
         found, logged = _answered(service, live, rows, exposed=exposed)
         # Nobody needs to wait for what is only counted.
         asyncio.get_running_loop().call_soon(_watch, live, found.answers)
+        await service.answers.write(write_predictions, logged)
     else:
-        found, logged = await in_thread(_answered_and_watched, service, live, rows, exposed)
-    await service.answers.write(write_predictions, logged)
+        found, logged = await in_thread(
+            partial(_answered, service, live, rows, exposed=exposed)
+        )
+        written = service.answers.write(write_predictions, logged)
+        await asyncio.gather(written, in_thread(_watch, live, found.answers))
     _count(service, live, found.answers)
     return found
 
@@ -159,14 +164,6 @@ def _logged(
     return found, logged_predictions(
         answers, found.ids, asked=asked, kept=live.kept, about=about
     )
-
-
-def _answered_and_watched(
-    service: Service, live: Live, rows: Rows, exposed: bool
-) -> tuple[Answered, list[LoggedPrediction]]:
-    found = _answered(service, live, rows, exposed=exposed)
-    _watch(live, found[0].answers)
-    return found
 
 
 def _watch(live: Live, answers: Answers) -> None:

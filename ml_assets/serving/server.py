@@ -31,7 +31,7 @@ KEEP_ALIVE_SECONDS = 75
 STOP_SECONDS = 30
 """How long requests that are under way may take when the service ends."""
 
-OBJECTS_BETWEEN_COLLECTIONS = 10_000
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 LOG_FORMAT = "%(asctime)s %(process)d %(levelname)s %(message)s"
 
