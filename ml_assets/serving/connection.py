@@ -49,7 +49,8 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with the next request, or wait for it."""
         self._answered_at = perf_counter()
-        if self.pipeline or self.timeout_keep_alive_task is None:
+        is_usual = self.timeout_keep_alive_task is not None and not self.transport.is_closing()
+        if self.pipeline or not is_usual:
             super().on_response_complete()
         else:
             self.server_state.total_requests += 1
@@ -70,7 +71,8 @@ class Connection(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Hang up if no request came for long enough."""
         self.timeout_keep_alive_task = None
-        if self._answered_at == NEVER:
+        is_answered = self.cycle is None or self.cycle.response_complete
+        if self._answered_at == NEVER or not is_answered:
             return  # one is under way, and its answer sets the timer
         left = self._answered_at + self.timeout_keep_alive - perf_counter()
         if left <= 0:
@@ -115,9 +117,10 @@ class Connection(HttpToolsProtocol):
         """What may be answered at once: a lone request over a connection that goes on."""
         if self._lone is None or self._lone.came_between(self) or self.tasks:
             return None
-        problem = problem_asked(self.parser.get_method(), self.url)
-        is_plain = self.parser.should_keep_alive() and not self.parser.should_upgrade()
-        if problem is None or not is_plain or self.expect_100_continue:
+        problem, parser = problem_asked(self.parser.get_method(), self.url), self.parser
+        goes_on = parser.get_http_version() == "1.1" and parser.should_keep_alive()
+        waits = self.expect_100_continue or self.flow.write_paused
+        if problem is None or not goes_on or waits or parser.should_upgrade():
             return None
         return Request(problem, self.headers, bytearray())
 

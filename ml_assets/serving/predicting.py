@@ -78,7 +78,8 @@ class Predicting:
             require(service.keys, header(headers, b"authorization"), "predict")
             live = service.deployments.champion_of(problem)
             row = orjson.loads(body)
-            if not isinstance(row, dict) or declared_type(headers) != JSON:
+            is_small = len(body) <= service.limits.body_bytes
+            if not isinstance(row, dict) or not is_small or declared_type(headers) != JSON:
                 return None
             found, logged = _logged(service, live, live.predictor.answers([row]), exposed=True)
         except (MLAssetsError, orjson.JSONDecodeError):

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 from quick import BAD, GOOD, MONTHS, ROWS, deliver
 
@@ -59,6 +61,22 @@ class TestTheSameAgain:
 
     def test_says_where_to_look(self, again, played):
         assert f"ml-assets verdict complaints {BAD} --home {played.home}" in again.out
+
+
+class TestTheReport:
+    def test_is_made_by_a_run_that_is_asked_for_it_and_no_other(self, call, played, tmp_path):
+        home = tmp_path / "home"
+        shutil.copytree(played.home, home)
+        reports = home / "reports"
+        shutil.rmtree(reports, ignore_errors=True)
+
+        plain = call("run", "complaints", "--home", home)
+        nothing = list(reports.rglob("*.html"))
+        asked = call("run", "complaints", "--home", home, "--report")
+
+        assert (plain.exit_code, asked.exit_code) == (3, 3)
+        assert nothing == []
+        assert [page.suffix for page in reports.rglob("*") if page.is_file()] == [".html"]
 
 
 class TestARange:

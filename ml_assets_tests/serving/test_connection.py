@@ -1,6 +1,7 @@
 """A connection answers lone requests at once, others as uvicorn does, and nothing is lost."""
 
 import asyncio
+import contextlib
 import re
 import socket
 import threading
@@ -93,18 +94,19 @@ class App:
         self.state = self
         self.lone = Lone(self.at_once)
         self.seen = []
+        self.answer = BODY
 
     def at_once(self, problem, headers, body):
         self.seen.append((problem, dict(headers)[b"host"], body))
         if body == b"broken":
             raise ZeroDivisionError
-        return None if body == b"later" else BODY
+        return None if body == b"later" else self.answer
 
     async def __call__(self, scope, receive, send):
         body = (await receive())["body"]
         if body == b"slow":
             await asyncio.sleep(0.3)
-        usual = BODY[:-1] + b', "usual": "' + body + b'"}'
+        usual = self.answer[:-1] + b', "usual": "' + body + b'"}'
         await Response(usual, media_type="application/json")(scope, receive, send)
 
 
@@ -226,6 +228,26 @@ class TestLoneRequests:
     def test_are_for_the_champion_and_one_row_and_nothing_else(self, client, app, request_):
         assert bodies(client, asking(), request_)[1].startswith(usual()[:-2])
         assert app.seen == []
+
+    def test_go_the_usual_way_over_http_1_0_which_ends_the_connection(self, client):
+        bodies(client, asking())
+        client.sendall(asking(b"x", "Connection: keep-alive").replace(b"HTTP/1.1", b"HTTP/1.0"))
+
+        assert [body for _, body in answers(client, 1)] == [usual(b"x")]
+        assert client.recv(1) == b""
+
+    def test_wait_for_a_client_that_does_not_read(self, client, app):
+        bodies(client, asking())
+        app.answer = b'"' + b"x" * (1 << 20) + b'"'
+        many = 40
+        client.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            for _ in range(many):
+                client.sendall(asking())
+        answered = len(app.seen)
+        client.settimeout(10)
+
+        assert answered < many / 2, "answers pile up"
 
     def test_may_come_in_pieces(self, client):
         whole = asking(b"abc")
