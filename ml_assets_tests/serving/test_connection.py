@@ -1,7 +1,6 @@
 """A connection answers lone requests at once, others as uvicorn does, and nothing is lost."""
 
 import asyncio
-import contextlib
 import re
 import socket
 import threading
@@ -239,15 +238,10 @@ class TestLoneRequests:
     def test_wait_for_a_client_that_does_not_read(self, client, app):
         bodies(client, asking())
         app.answer = b'"' + b"x" * (1 << 20) + b'"'
-        many = 40
-        client.settimeout(0.5)
-        with contextlib.suppress(TimeoutError):
-            for _ in range(many):
-                client.sendall(asking())
-        answered = len(app.seen)
-        client.settimeout(10)
+        client.sendall(asking() * 40)
+        time.sleep(1)
 
-        assert answered < many / 2, "answers pile up"
+        assert len(app.seen) < 20, "answers pile up"
 
     def test_may_come_in_pieces(self, client):
         whole = asking(b"abc")
