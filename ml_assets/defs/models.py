@@ -178,14 +178,9 @@ def newest_model(problem: Problem, home: Home) -> "ModelVersion":
     Raises:
         VersionNotFound: If the problem has no model yet.
     """
-    from ml_assets.errors import VersionNotFound
-    from ml_assets.registry import present_model, versions
+    from ml_assets.registry import present_model, version_or_newest
 
-    found = present_model(problem, home)
-    known = [found] if found else versions(problem, home)
-    if not known:
-        raise VersionNotFound(f"{problem.name} has no model yet. Materialize model first.")
-    return known[-1]
+    return present_model(problem, home) or version_or_newest(problem, home, None)
 
 
 def _made(version: str, said: Said) -> dg.MaterializeResult[None]:

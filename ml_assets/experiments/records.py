@@ -8,7 +8,7 @@ import datetime as dt
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -66,12 +66,10 @@ runs_table = append_only(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """A hypothesis, and what is done to see whether it holds.
+class Declared:
+    """A hypothesis, and what is done to see whether it holds; it has no number yet.
 
     Attributes:
-        problem: Name of the problem.
-        number: Its place among the problem's experiments, from 1.
         owner: Who declared it.
         created_at: When.
         hypothesis: In words.
@@ -85,8 +83,6 @@ class Experiment:
         variant: What is tried.
     """
 
-    problem: str
-    number: int
     owner: str
     created_at: dt.datetime
     hypothesis: str
@@ -98,6 +94,19 @@ class Experiment:
     seeds: int
     control: Arm
     variant: Arm
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(Declared):
+    """The same as one of a problem's experiments.
+
+    Attributes:
+        problem: Name of the problem.
+        number: Its place among the problem's experiments, from 1.
+    """
+
+    problem: str
+    number: int
 
     @property
     def id(self) -> str:
@@ -148,22 +157,6 @@ class ExperimentRun:
         )
 
 
-class Declared(NamedTuple):
-    """An experiment that has no number yet."""
-
-    owner: str
-    created_at: dt.datetime
-    hypothesis: str
-    expectation: Expectation
-    axes: tuple[Axis, ...]
-    changes: tuple[str, ...]
-    follows: int | None
-    held_out: str
-    seeds: int
-    control: Arm
-    variant: Arm
-
-
 def remember(problem: Problem, home: Home, declared: Declared) -> Experiment:
     """Give an experiment its number, and write it down."""
     _prepare(home)
@@ -172,7 +165,7 @@ def remember(problem: Problem, home: Home, declared: Declared) -> Experiment:
     # Write transactions take turns, so nobody gets the same number.
     with home.store.begin() as connection:
         number = (connection.scalar(newest) or 0) + 1
-        made = Experiment(problem=problem.name, number=number, **declared._asdict())
+        made = Experiment(problem=problem.name, number=number, **vars(declared))
         connection.execute(sa.insert(table).values(_row(made)))
     return made
 
