@@ -133,6 +133,7 @@ def run(
     """Take a source through the whole chain: gates, features, training, metrics, promotion.
 
     Runs through Dagster, so that `ml-assets ui` shows it. A second run does only what changed.
+    With --report the new version is analysed as well; otherwise the first `ml-assets report` does.
 
     Exit code 3: done, but partitions or files were refused; the list says which and why.
     """
@@ -142,7 +143,7 @@ def run(
 
     asked = Asked(source=source, first=first, last=last, retrain=retrain, report=report)
     outcome = run_chain(problem, Home.open(home), asked, quiet=json)
-    print_outcome(outcome, as_json=json)
+    print_outcome(outcome, as_json=json, with_report=report)
     raise typer.Exit(outcome.exit_code)
 
 

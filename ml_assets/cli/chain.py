@@ -126,6 +126,7 @@ class Outcome:
 
     Attributes:
         refused: Partitions and files that were not used.
+        report: The page about the version, where one was asked for and could be made.
         failures: Steps that failed for another reason than a refusal.
     """
 
@@ -136,6 +137,7 @@ class Outcome:
     partitions: tuple[PartitionFacts, ...]
     refused: tuple[Refused, ...]
     model: ModelFacts | None
+    report: str | None
     failures: tuple[str, ...]
 
     @property
@@ -176,8 +178,9 @@ def run_chain(problem_name: str, home: Home, asked: Asked, *, quiet: bool) -> Ou
         outside = (*outside, *(Refused(each.file, each.reason) for each in absent))
         todo = set(partitions if asked.is_range else waiting(problem, home).partitions)
         finished = _run(problem, home, [each for each in partitions if each in todo], asked)
+    seconds = time.monotonic() - started
     return read_outcome(
-        problem, home, finished, partitions, outside, seconds=time.monotonic() - started
+        problem, home, finished, partitions, outside, asked=asked, seconds=seconds
     )
 
 
@@ -209,6 +212,7 @@ def read_outcome(
     partitions: Sequence[str],
     outside: tuple[Refused, ...],
     *,
+    asked: Asked,
     seconds: float,
 ) -> Outcome:
     """Read what came of a run from the lake and the stores."""
@@ -226,6 +230,7 @@ def read_outcome(
         *(Refused(each.file, each.reason) for each in refused_files(problem, home)),
         *outside,
     )
+    model = _model(problem, home, finished.run_id)
     return Outcome(
         problem=problem.name,
         home=str(home.path),
@@ -233,7 +238,8 @@ def read_outcome(
         seconds=seconds,
         partitions=tuple(_partition(each, finished.run_id) for each in judged),
         refused=refused,
-        model=_model(problem, home, finished.run_id),
+        model=model,
+        report=_report(problem, home, model) if asked.report else None,
         failures=tuple(_failures(finished.failures, refused)),
     )
 
@@ -320,6 +326,15 @@ def _model(problem: Problem, home: Home, run_id: str) -> ModelFacts | None:
         around=around(version),
         slices=tuple(_worst(measured[-1], kpi)) if measured else (),
     )
+
+
+def _report(problem: Problem, home: Home, model: ModelFacts | None) -> str | None:
+    from ml_assets.reporting import report_path
+
+    if model is None:
+        return None
+    path = report_path(home, problem.name, model.version)
+    return str(path) if path.exists() else None
 
 
 def _worst(measured: "Evaluation", kpi: str) -> Iterator[SliceFacts]:

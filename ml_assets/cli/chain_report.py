@@ -6,11 +6,12 @@ from ml_assets.cli.chain import ModelFacts, Outcome
 from ml_assets.cli.printing import print_json, print_table, say
 
 MOST_PARTITIONS = 36
+NO_REPORT = "No report: there are too few test rows for one, or a step before it failed."
 WHOSE = ("test", "train", "baseline", "champion")
 
 
-def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
-    """Print what came of a run."""
+def print_outcome(outcome: Outcome, *, as_json: bool, with_report: bool = False) -> None:
+    """Print what came of a run; also where its report is, if one was asked for."""
     if as_json:
         print_json(outcome)
         return
@@ -19,6 +20,8 @@ def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
         print_table("Refused", ["what", "why"], outcome.refused)
     if outcome.model is not None:
         _print_model(outcome.model)
+    if with_report:
+        say(f"Report: {outcome.report}" if outcome.report else NO_REPORT)
     for failure in outcome.failures:
         say(f"FAILED {failure}")
     print_next_steps(outcome)

@@ -46,12 +46,12 @@ def jobs(declared: Declared) -> list[UnresolvedAssetJobDefinition]:
         job(
             refresh_job(declared),
             chain_of(declared),
-            "From the sources to the champion, for the partitions asked for.",
+            "From the sources to the champion and its analysis, for the partitions asked for.",
         ),
         job(
             retrain_job(declared),
             WHOLE,
-            "From the features and the feedback that there are to the champion.",
+            "From the features and the feedback that there are to the champion and its analysis.",
         ),
         job(
             feedback_job(declared),

@@ -161,7 +161,7 @@ def nouns_of(declared: Declared) -> dict[str, Noun]:
 
 
 def chain_of(declared: Declared) -> tuple[str, ...]:
-    """The assets from the sources to the champion."""
+    """The assets from the sources to the champion and its analysis."""
     apart = {"feedback", "predictions", "experiments"}
     return tuple(noun for noun in nouns_of(declared) if noun not in apart)
 

@@ -198,6 +198,11 @@ class GroupCommit:
         finally:
             self._using_at_once.release()
 
+    @property
+    def writes_here(self) -> bool:
+        """Whether `write_here` can ever commit: not where a commit waits for a disk or a server."""
+        return self._at_once is not None
+
     def write_here(self, write: Write[T, R], rows: Sequence[T]) -> bool:
         """Commit rows before anything else happens, for who knows that no others are coming.
 

@@ -4,7 +4,7 @@ Reading the code says what a function mentions; changing a column in real rows s
 depends on, through every helper and every way around.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -31,12 +31,15 @@ def inputs_of_features(problem: Problem, rows: pd.DataFrame) -> Mapping[str, tup
     Returns:
         Feature to the columns whose change changed it in at least one row.
     """
+    if rows.empty:
+        return {str(name): () for name in build_features(problem, rows)}
     order = np.random.default_rng(SEED).permutation(len(rows))
     depends: dict[str, list[str]] = {}
     step = max(1, ROWS_AT_ONCE // len(rows))
     for first in range(0, rows.shape[1], step):
         columns = list(rows.columns[first : first + step])
-        features, *changed = _features_of(problem, [rows, *_shuffled(rows, columns, order)])
+        shuffled = [_shuffled(rows, column, order) for column in columns]
+        features, *changed = _features_of(problem, rows, shuffled)
         for column, others in zip(columns, changed, strict=True):
             for name in features:
                 found = depends.setdefault(str(name), [])
@@ -45,20 +48,23 @@ def inputs_of_features(problem: Problem, rows: pd.DataFrame) -> Mapping[str, tup
     return {name: tuple(columns) for name, columns in depends.items()}
 
 
-def _shuffled(
-    rows: pd.DataFrame, columns: Sequence[str], order: Order
-) -> Iterator[pd.DataFrame]:
-    """The rows once for each column, with that column of them shuffled."""
-    for column in columns:
-        yield rows.assign(**{column: rows[column].iloc[order].set_axis(rows.index)})
+def _shuffled(rows: pd.DataFrame, column: str, order: Order) -> pd.DataFrame:
+    return rows.assign(**{column: rows[column].iloc[order].set_axis(rows.index)})
 
 
-def _features_of(problem: Problem, frames: Sequence[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """Features of frames of equal length.
+def _features_of(
+    problem: Problem, rows: pd.DataFrame, others: Sequence[pd.DataFrame]
+) -> list[pd.DataFrame]:
+    """Features of some rows, and of others of equal length, in one call if that changes nothing.
 
-    Made in one call: where a feature depends on the rows beside it, all frames see the same ones.
+    The rows come first and last: a feature that depends on where a row stands, or on rows before
+    it, differs between the two, and then each frame has a call of its own.
     """
-    features = build_features(problem, pd.concat(frames, ignore_index=True))
-    rows = len(frames[0])
-    for first in range(0, len(features), rows):
-        yield features.iloc[first : first + rows].reset_index(drop=True)
+    together = build_features(problem, pd.concat([rows, *others, rows], ignore_index=True))
+    parts = [
+        together.iloc[first : first + len(rows)].reset_index(drop=True)
+        for first in range(0, len(together), len(rows))
+    ]
+    if parts[0].equals(parts.pop()):
+        return parts
+    return [build_features(problem, each).reset_index(drop=True) for each in (rows, *others)]

@@ -10,9 +10,9 @@ from ml_assets.storage import Home
 FOLDER = "reports"
 
 
-def report_path(home: Home, report: Report) -> Path:
+def report_path(home: Home, problem: str, version: str) -> Path:
     """The file of a version's report in its home."""
-    return home.path / FOLDER / report.card.problem / f"{report.card.version}.html"
+    return home.path / FOLDER / problem / f"{version}.html"
 
 
 def keep_report(home: Home, report: Report, to: Path | None = None) -> Path:
@@ -26,7 +26,7 @@ def keep_report(home: Home, report: Report, to: Path | None = None) -> Path:
     Raises:
         StorageError: If the file cannot be written.
     """
-    path = to or report_path(home, report)
+    path = to or report_path(home, report.card.problem, report.card.version)
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -85,7 +85,8 @@ def application(
                 shared=SharedCounts(telemetry, counts),
             )
             app.router.routes.extend(routes(service))
-            app.state.lone = Lone(Predicting(service).predict_at_once)
+            if answers.writes_here:
+                app.state.lone = Lone(Predicting(service).predict_at_once)
             async with followed(service), _over_grpc(service, grpc_address):
                 yield
 

@@ -6,11 +6,11 @@ before anything else is done, see `lone`, and the loop stays awake for the next 
 """
 
 import asyncio
+import logging
 import math
-from collections.abc import Callable
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -25,6 +25,10 @@ AWAKE_SECONDS = 0.0003
 """As long as it takes a client that has its answer to ask again at once."""
 
 
+REST_SECONDS = 0.05
+"""After its head the rest of a lone request comes at once, or it is one like all others."""
+
+
 class Connection(HttpToolsProtocol):
     """One connection of a client.
 
@@ -37,14 +41,19 @@ class Connection(HttpToolsProtocol):
     _asks_at_once = False
     _is_looking = False
     _lone: Lone | None = None
+    _may_be_lone = False
     _asked: Request | None = None
+    _rest_is_late: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Take in a request, or a part of one."""
+        """Take in a request, or a part of one; of several that came together the first is lone."""
         if self._answered_at != NEVER:
             self._asks_at_once = perf_counter() - self._answered_at < AWAKE_SECONDS
             self._answered_at = NEVER
+        self._may_be_lone = True
         super().data_received(data)
+        if self._asked is not None and self._rest_is_late is None:
+            self._rest_is_late = self.loop.call_later(REST_SECONDS, self._go_on_as_usual)
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or wait for it."""
@@ -84,6 +93,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End, the timer as well."""
         super().connection_lost(exc)
+        self._forget_asked()
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
 
@@ -105,38 +115,53 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Answer at once, or the way of all requests."""
         if self._asked is not None:
-            with _OrAsUsual(self._go_on_as_usual) as attempt:
-                attempt.succeeded = self._answered_at_once(self._asked)
-            if attempt.succeeded:
-                self._asked = None
+            answer = self._answer_at_once(self._asked)
+            if answer is not None:
+                self._forget_asked()
+                self.transport.write_whole(self._with_head(answer))  # type: ignore[attr-defined]
                 self.on_response_complete()
                 return
+            self._go_on_as_usual()
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Close once what was begun is answered."""
+        self._go_on_as_usual()
+        super().shutdown()
 
     def _lone_request(self) -> Request | None:
         """What may be answered at once: a lone request over a connection that goes on."""
-        if self._lone is None or self._lone.came_between(self) or self.tasks:
+        if self._lone is None or self._lone.came_between(self) or not self._may_be_lone:
             return None
+        self._may_be_lone = False
         problem, parser = problem_asked(self.parser.get_method(), self.url), self.parser
         goes_on = parser.get_http_version() == "1.1" and parser.should_keep_alive()
-        waits = self.expect_100_continue or self.flow.write_paused
+        waits = self.expect_100_continue or self.flow.write_paused or self.tasks
         if problem is None or not goes_on or waits or parser.should_upgrade():
             return None
         return Request(problem, self.headers, bytearray())
 
-    def _answered_at_once(self, request: Request) -> bool:
-        assert self._lone is not None  # noqa: S101 - or there would be no such request
-        answer = self._lone.answer(request)
-        if answer is not None:
-            self.transport.write_whole(self._with_head(answer))  # type: ignore[attr-defined]
-        return answer is not None
+    def _answer_at_once(self, request: Request) -> bytes | None:
+        """The answer, committed; None where it takes the way of all requests to have one."""
+        if self._lone is None or self.tasks:
+            return None
+        with _Reporting(self.logger):
+            return self._lone.answer(request)
+        return None
 
     def _go_on_as_usual(self) -> None:
-        """Begin the request after all, with what came of it."""
-        asked, self._asked = self._asked, None
-        super().on_headers_complete()
-        if asked is not None and asked.body:
+        """Begin a request that was not answered at once, with what came of it."""
+        asked = self._forget_asked()
+        if asked is not None:
+            super().on_headers_complete()
             super().on_body(bytes(asked.body))
+
+    def _forget_asked(self) -> Request | None:
+        asked, self._asked = self._asked, None
+        if self._rest_is_late is not None:
+            self._rest_is_late.cancel()
+            self._rest_is_late = None
+        return asked
 
     def _with_head(self, body: bytes) -> bytes:
         """An answer of JSON as it goes over the wire, with the headers of every answer."""
@@ -151,16 +176,14 @@ class Connection(HttpToolsProtocol):
         self._lone = getattr(getattr(self.app, "state", None), "lone", None)
 
 
-class _OrAsUsual:
-    """An attempt; without success the request goes the way of all, which says what is wrong."""
+class _Reporting:
+    """What goes wrong inside the block is logged; the way of all requests meets it, too."""
 
-    succeeded = False
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
 
-    def __init__(self, go_on: Callable[[], None]) -> None:
-        self._go_on = go_on
-
-    def __enter__(self) -> Self:
-        return self
+    def __enter__(self) -> None:
+        pass
 
     def __exit__(
         self,
@@ -168,9 +191,10 @@ class _OrAsUsual:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        if not self.succeeded:
-            self._go_on()
-        return isinstance(error, Exception)
+        if isinstance(error, Exception):
+            self._logger.error("A request could not be answered at once.", exc_info=error)
+            return True
+        return False
 
 
 class Gathering:

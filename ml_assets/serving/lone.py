@@ -3,8 +3,9 @@
 A client that asks for one row after the other, and is alone, waits for every step of the way: a task
 and its turn, the router, the middleware, and objects for the request and the answer take a third of
 the time. Where no other request is under way there is nobody to share the loop with, nor a commit. So
-such a request is answered in the turn in which it came, by the same functions. Whatever else it turns
-out to be, from a refusal to a store that is occupied, goes the way of all requests from the beginning.
+such a request is answered by the same functions as soon as it is whole, one in each turn of the loop.
+Whatever else it turns out to be, from a refusal to a store that is occupied, goes the way of all
+requests from its beginning.
 """
 
 from collections.abc import Callable

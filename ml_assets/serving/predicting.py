@@ -75,19 +75,19 @@ class Predicting:
         """
         started, service = perf_counter(), self._service
         try:
+            is_small = len(body) <= service.limits.body_bytes
+            if not is_small or declared_type(headers) != JSON or body.lstrip()[:1] != b"{":
+                return None
             require(service.keys, header(headers, b"authorization"), "predict")
             live = service.deployments.champion_of(problem)
             row = orjson.loads(body)
-            is_small = len(body) <= service.limits.body_bytes
-            if not isinstance(row, dict) or not is_small or declared_type(headers) != JSON:
-                return None
             found, logged = _logged(service, live, live.predictor.answers([row]), exposed=True)
         except (MLAssetsError, orjson.JSONDecodeError):
             return None
-        if not service.answers.write_here(write_predictions, logged):
-            return None
         (each,) = _each(found, with_features=False)
         answered = _as_json({**each, **_about(live, found)})
+        if not service.answers.write_here(write_predictions, logged):
+            return None
         taken = perf_counter() - started
         loop = asyncio.get_running_loop()
         loop.call_soon(self._count_at_once, live, found.answers, taken)

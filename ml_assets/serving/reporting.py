@@ -1,7 +1,6 @@
 """The report of a version as a page, for whoever may ask for predictions.
 
-Only what was analysed already is shown: an analysis takes longer than a request may, and belongs to
-the run that trained the version.
+Only what was analysed already is shown: an analysis takes longer than a request may.
 """
 
 from starlette.requests import Request

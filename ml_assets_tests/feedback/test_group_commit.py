@@ -536,4 +536,5 @@ class TestAnswersWrittenHere:
 
     def test_that_must_reach_the_disk_are_left_to_the_thread(self, store, answered, now):
         with GroupCommit(store, durable=True) as writer:
+            assert not writer.writes_here
             assert not writer.write_here(write_predictions, answered(1, at=now))

@@ -1,18 +1,31 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hiring import GIVEN_AWAY, PROXIES, WITHHELD, draw_people, people
 from loans import LOANS, NOW, draw, features, learned_from
 
 from ml_assets.errors import ProtectedFeature
-from ml_assets.governance import check_protection, newest_protection, require_protection
+from ml_assets.features import contract_frame
+from ml_assets.governance import (
+    check_protection,
+    inputs_of_features,
+    newest_protection,
+    require_protection,
+)
 from ml_assets.registry import ensure_model
 
 
 def prepared(problem, home, *, rows=1_500):
     drawn = draw_people(rows, np.random.default_rng(0))
     return learned_from(problem, home, drawn)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    drawn = pa.Table.from_pandas(draw(200, np.random.default_rng(0)), preserve_index=False)
+    return contract_frame(LOANS, drawn)
 
 
 class TestPlantedProxies:
@@ -83,6 +96,30 @@ class TestDirectInputs:
             ProtectedFeature, match="reads the feature is_male, and its name speaks"
         ):
             require_protection(named, home, prepared(named, home), now=NOW, run_id="run")
+
+    @pytest.mark.parametrize(
+        ("beside", "columns"),
+        [
+            (lambda loans: loans["amount_usd"].cumsum(), ("amount_usd",)),
+            (lambda loans: loans["amount_usd"].shift(1), ("amount_usd",)),
+            (lambda loans: loans["purpose"].rank(method="first"), ("purpose",)),
+            (lambda loans: loans["purpose"].duplicated(), ("purpose",)),
+            (lambda loans: loans["amount_usd"] / loans["amount_usd"].mean(), ("amount_usd",)),
+        ],
+        ids=["sums", "neighbours", "ranks", "repetitions", "means"],
+    )
+    def test_are_those_of_a_feature_alone_also_where_it_looks_at_other_rows(
+        self, beside, columns, rows
+    ):
+        def looking_around(loans):
+            return features(loans).assign(beside=beside(loans))
+
+        looking = replace(LOANS, features=looking_around)
+
+        assert inputs_of_features(looking, rows)["beside"] == columns
+
+    def test_are_none_of_no_rows(self, rows):
+        assert set(inputs_of_features(LOANS, rows.head(0)).values()) == {()}
 
     def test_are_found_by_what_changes_a_feature(self, home):
         found = check_protection(WITHHELD, home, prepared(WITHHELD, home))

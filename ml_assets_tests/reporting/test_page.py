@@ -181,6 +181,7 @@ def test_a_report_is_kept_beside_the_home_and_replaced(people, tmp_path):
     again = keep_report(people.home, people.report)
     elsewhere = keep_report(people.home, people.report, tmp_path / "new" / "page.html")
 
-    assert first == again == report_path(people.home, people.report)
+    card = people.report.card
+    assert first == again == report_path(people.home, card.problem, card.version)
     assert first.read_text() == elsewhere.read_text() == render(people.report)
     assert [path.name for path in Path(first.parent).iterdir()] == [first.name]

@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 from starlette.responses import Response
 
-from ml_assets.serving.connection import Connection, Gathering
+from ml_assets.serving.connection import REST_SECONDS, Connection, Gathering
 from ml_assets.serving.lone import MOST_BYTES, Lone
 
 
@@ -102,7 +102,10 @@ class App:
         return None if body == b"later" else self.answer
 
     async def __call__(self, scope, receive, send):
-        body = (await receive())["body"]
+        body, is_whole = b"", False
+        while not is_whole:
+            part = await receive()
+            body, is_whole = body + part["body"], not part["more_body"]
         if body == b"slow":
             await asyncio.sleep(0.3)
         usual = self.answer[:-1] + b', "usual": "' + body + b'"}'
@@ -115,24 +118,35 @@ def app():
 
 
 @pytest.fixture
-def address(app):
+def listener():
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(
-            app,
-            http=Connection,
-            log_level="critical",
-            lifespan="off",
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield listener.getsockname()
-        server.should_exit = True
-        thread.join()
+        yield listener
+
+
+@pytest.fixture
+def address(listener, server):
+    assert server.started
+    return listener.getsockname()
+
+
+@pytest.fixture
+def server(app, listener):
+    config = uvicorn.Config(
+        app,
+        http=Connection,
+        log_level="error",
+        lifespan="off",
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield server
+    server.should_exit = True
+    thread.join()
 
 
 @pytest.fixture
@@ -258,6 +272,41 @@ class TestLoneRequests:
 
         found = [body for _, body in answers(client, 4)]
         assert found == [BODY, usual(b"later"), usual(b"b"), usual(b"c")]
+
+    def test_that_came_together_do_not_keep_others_waiting(self, client, app):
+        bodies(client, asking())
+        client.sendall(asking(b"x") * 50)
+
+        assert [body for _, body in answers(client, 50)] == [BODY, *[usual(b"x")] * 49]
+        assert len(app.seen) == 1
+
+    def test_whose_rest_is_late_go_the_usual_way(self, client, app):
+        whole = asking(b"abc")
+        bodies(client, whole)
+        client.sendall(whole[:-1])
+        time.sleep(3 * REST_SECONDS)
+        client.sendall(whole[-1:])
+
+        assert [body for _, body in answers(client, 1)] == [usual(b"abc")]
+        assert app.seen == []
+
+    def test_are_answered_although_the_service_ends_before_their_rest_comes(
+        self, client, server
+    ):
+        whole = asking(b"abc")
+        bodies(client, whole)
+        client.sendall(whole[:-1])
+        time.sleep(REST_SECONDS / 5)
+        server.should_exit = True
+        time.sleep(0.3)
+        client.sendall(whole[-1:])
+
+        assert [body for _, body in answers(client, 1)] == [usual(b"abc")]
+
+    def test_that_fail_at_once_are_logged(self, client, caplog):
+        bodies(client, asking(), asking(b"broken"))
+
+        assert "ZeroDivisionError" in caplog.text
 
     def test_are_none_while_another_is_under_way(self, address, client):
         with socket.create_connection(address, timeout=5) as other:

@@ -281,7 +281,7 @@ function versions(told, kpi) {
       number(each.kpi ? plain(each.kpi.value) : "–"),
       number(h("span", { class: "soft" }, each.kpi ? `${plain(each.kpi.low)} – ${plain(each.kpi.high)}` : "")),
       h("td", { class: "wide" }, outcome(told, each, place < EXPLAINED)),
-      h("td", {}, each.is_analysed ? report(told.problem, each) : h("span", { class: "soft" }, "not analysed")),
+      h("td", {}, each.is_analysed ? report(told.problem, each) : h("span", { class: "soft", title: `ml-assets report ${told.problem}` }, "not analysed")),
     ),
   );
   return h(
