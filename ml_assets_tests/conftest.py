@@ -21,6 +21,12 @@ SERVER_USERS = ("postgres", "nobody")
 """Postgres refuses to run as root; root starts it as the first of these that exists."""
 
 
+def pytest_configure():
+    """Started in the background of a script, Python ignores Ctrl-C, and Dagster then SIGTERM too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(items):
     """Files with slow tests first: at the end no process is left alone with one of them."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}

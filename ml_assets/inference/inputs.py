@@ -22,7 +22,7 @@ from ml_assets.features.view import contract_frame
 from ml_assets.inference.columns import Row
 from ml_assets.inference.remembering import UNSEEN, Memory, is_long
 from ml_assets.inference.rules import RowRule, Rule, rules_of
-from ml_assets.inference.transposition import Columns, columns_of, rows_of
+from ml_assets.inference.transposition import Columns, columns_of, rows_of, values_of
 from ml_assets.inference.values import UNREADABLE, Reader, as_text, is_single, reader
 from ml_assets.problem import Problem
 from ml_assets.validation import hold_to_contract
@@ -56,16 +56,18 @@ class InputColumn(NamedTuple):
         if self.remembers and text.__class__ in TEXT_OR_NOTHING and not is_long(text):
             self.known.keep(text, value)
 
-    def read_all(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    def read_all(self, values: Sequence[Any]) -> list[Any]:
         """Read the values of many rows, texts that are the same only once.
 
         Raises:
             ValueError: If one of them is broken, or may be.
         """
-        values = [row.get(self.name) for row in rows]
         with suppress(KeyError, TypeError):  # one that was not seen yet, or is no single value
             return list(map(self.known.__getitem__, values))
         if not self.remembers or not TEXT_OR_NOTHING.issuperset(map(type, values)):
+            return self._flawless(values)
+        if sum(map(is_long, values)) > len(values) // 2:
+            # Prose: to look for what is the same would take longer.
             return self._flawless(values)
         found = {value: self.known.get(value, UNSEEN) for value in set(values)}
         news = [value for value, read in found.items() if read is UNSEEN]
@@ -242,7 +244,12 @@ class Inputs:
         if self.not_direct is not None or not all(map(self._every.issuperset, rows)):
             return None
         try:
-            found = {column.name: column.read_all(rows) for column in self._readers}
+            found = {
+                column.name: column.read_all(values)
+                for column, values in zip(
+                    self._readers, values_of(rows, self.columns), strict=True
+                )
+            }
             may_break = any(rule.may_break(found) for rule in self._row_rules)
         except (ArithmeticError, ValueError):
             return None

