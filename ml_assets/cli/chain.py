@@ -251,18 +251,17 @@ def _run(
     from ml_assets.defs.asking import TRIGGER_TAG, WHO_TAG
     from ml_assets.defs.jobs import refresh_job, retrain_job
     from ml_assets.defs.runs import run_here
-    from ml_assets.defs.specs import WHOLE, chain_of, key_of
+    from ml_assets.defs.specs import key_of
     from ml_assets.defs.wiring import definitions_of
 
     declared = Declared.of(problem)
-    nouns = chain_of(declared) if partitions else WHOLE
     force = {"ops": {f"{problem.name}__model": {"config": {"force": True}}}}
     return run_here(
         definitions_of(declared),
         refresh_job(declared) if partitions else retrain_job(declared),
         home=home,
         partitions=partitions,
-        assets=[key_of(declared, noun) for noun in nouns if asked.report or noun != "analysis"],
+        without=() if asked.report else [key_of(declared, "analysis")],
         tags={TRIGGER_TAG: "manual", WHO_TAG: who()},
         run_config=force if asked.retrain else None,
     )

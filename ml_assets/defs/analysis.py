@@ -9,7 +9,7 @@ import dagster as dg
 
 from ml_assets.defs import metadata
 from ml_assets.defs.events import Said
-from ml_assets.defs.models import newest_model
+from ml_assets.defs.models import newest_model, result
 from ml_assets.defs.resources import HomeResource, utc_now
 from ml_assets.defs.specs import spec_of
 from ml_assets.errors import InsufficientData
@@ -48,9 +48,9 @@ def _analysis(declared: Declared) -> dg.AssetsDefinition:
             made_by = "nothing"
         else:
             said, made_by = _shown(problem, opened, version, found), found.code
-        return dg.MaterializeResult(
-            metadata={"version": dg.MetadataValue.text(version.version), **said},
-            data_version=dg.DataVersion(f"{version.version} {made_by}"),
+        return result(
+            f"{version.version} {made_by}",
+            {"version": dg.MetadataValue.text(version.version), **said},
         )
 
     return analysis

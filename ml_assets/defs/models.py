@@ -69,7 +69,7 @@ def _training_set(declared: Declared) -> dg.AssetsDefinition:
         if not _is_time(declared, opened, context):
             return  # without an output nothing that follows is made
         made = build_training_set(problem, opened, now=utc_now(), run_id=context.run.run_id)
-        yield _made(made.id, describe_models.training_set(made))
+        yield result(made.id, describe_models.training_set(made))
 
     return training_set
 
@@ -117,7 +117,7 @@ def _model(declared: Declared) -> dg.AssetsDefinition:
             trigger=context.run.tags.get(TRIGGER_TAG, "manual"),
             force=config.force,
         )
-        return _made(version.version, describe_models.model(version))
+        return result(version.version, describe_models.model(version))
 
     return model
 
@@ -137,7 +137,7 @@ def _metrics(declared: Declared) -> dg.AssetsDefinition:
         version = newest_model(problem, opened)
         done = evaluate(problem, opened, version, now=utc_now())
         context.log.info(describe_models.kpi_sentence(problem, done))
-        return _made(describe_models.metrics_version(done), describe_models.metrics(done))
+        return result(describe_models.metrics_version(done), describe_models.metrics(done))
 
     return metrics
 
@@ -164,7 +164,7 @@ def _champion(declared: Declared) -> dg.AssetsDefinition:
             reason=config.reason,
         )
         context.log.info(decision.message)
-        return _made(
+        return result(
             describe_models.champion_version(problem, opened),
             describe_models.decision(decision),
         )
@@ -183,5 +183,6 @@ def newest_model(problem: Problem, home: Home) -> "ModelVersion":
     return present_model(problem, home) or version_or_newest(problem, home, None)
 
 
-def _made(version: str, said: Said) -> dg.MaterializeResult[None]:
+def result(version: str, said: Said) -> dg.MaterializeResult[None]:
+    """What an asset without partitions gives Dagster: its data version, and what is said of it."""
     return dg.MaterializeResult(metadata=said, data_version=dg.DataVersion(version))

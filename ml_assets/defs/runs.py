@@ -3,7 +3,7 @@
 For the command line: no daemon need be up, and nothing waits in a queue.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +71,7 @@ def run_here(
     *,
     home: Home,
     partitions: Sequence[str] = (),
-    assets: Sequence[dg.AssetKey] = (),
+    without: Collection[dg.AssetKey] = (),
     tags: Mapping[str, str] | None = None,
     run_config: Mapping[str, object] | None = None,
 ) -> FinishedRun:
@@ -82,13 +82,14 @@ def run_here(
         job: Its name.
         home: Of the deployment; Dagster's own home is inside it.
         partitions: In order; the run covers the range from the first to the last.
-        assets: Those of the job that are made; without, all of them.
+        without: Assets of the job that are left out.
         tags: What is remembered about the run.
         run_config: Values of the steps' configuration.
     """
     found = definitions.resolve_job_def(job)
-    if assets:
-        found = found.get_subset(asset_selection=frozenset(assets))
+    if without:
+        kept = set(found.asset_layer.executable_asset_keys).difference(without)
+        found = found.get_subset(asset_selection=kept)
     with instance_of(home.path) as instance:
         order = tell_of_locations(instance, found.partitions_def, partitions)
         return _executed(

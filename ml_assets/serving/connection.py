@@ -24,7 +24,6 @@ NEVER = -math.inf
 AWAKE_SECONDS = 0.0003
 """As long as it takes a client that has its answer to ask again at once."""
 
-
 REST_SECONDS = 0.05
 """After its head the rest of a lone request comes at once, or it is one like all others."""
 
@@ -216,10 +215,8 @@ class Gathering:
 
     def write_whole(self, answer: bytes) -> None:
         """Write it without waiting for more to come."""
-        if self._parts:
-            self.write(answer)
-        elif not self._transport.is_closing():
-            self._transport.write(answer)
+        self._parts.append(answer)
+        self._write_all()
 
     def close(self) -> None:
         """Write what there is, and close."""

@@ -51,6 +51,7 @@ class Lone:
 
 def problem_asked(method: bytes, url: bytes) -> str | None:
     """The problem whose champion is asked for predictions, and nothing else; None otherwise."""
-    if method != b"POST" or not url.endswith(b"/predict") or url.count(b"/") != 2:  # noqa: PLR2004
-        return None
-    return url[1:-8].decode("latin-1") or None
+    match url.split(b"/"):
+        case [b"", problem, b"predict"] if problem and method == b"POST":
+            return problem.decode("latin-1")
+    return None

@@ -13,7 +13,6 @@ import numpy as np
 from ml_assets.defs.jobs import refresh_job
 from ml_assets.defs.resources import HomeResource
 from ml_assets.defs.runs import QUIET, range_tags
-from ml_assets.defs.specs import chain_of
 from ml_assets.defs.wiring import definitions_of, problem_definitions
 from ml_assets.problem import Config, Declared, declared_problems
 from ml_assets.storage import Home
@@ -115,14 +114,9 @@ class Deployment:
         return job.execute_in_process(tags=dict(request.tags), **self._here())
 
     def refresh(self, months: Sequence[str]) -> dg.ExecuteInProcessResult:
-        """Run the whole chain, from the sources to the champion; the analysis is left out."""
+        """Run the whole chain, from the sources to the champion."""
         job = self.definitions.resolve_job_def(refresh_job(COMPLAINTS))
-        nouns = (noun for noun in chain_of(COMPLAINTS) if noun != "analysis")
-        return job.execute_in_process(
-            asset_selection=[key_of(noun) for noun in nouns],
-            tags=range_tags(months),
-            **self._here(),
-        )
+        return job.execute_in_process(tags=range_tags(months), **self._here())
 
     def tick(self, sensor: str = "complaints_source"):
         """Look once with a sensor."""
